@@ -1,0 +1,362 @@
+# Stoa's build. Hand-written and not recursive; `make help` lists what it can do.
+#
+# What goes into each program is said once, in "Sources". A new file in a folder is picked up without an edit here.
+# Settings, the later winning: the defaults below, config.mk (written by configure), local.mk (yours, never
+# committed), the command line: `make BUILD=build/asan SANITIZE=address,undefined` builds a variant beside the first.
+
+SHELL = /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL = all
+
+# ---- Settings --------------------------------------------------------------------------------------------------
+
+# Where everything made goes.
+BUILD = build
+# Optimization and debugging information. Line tables are what a stack trace needs; full -g doubles the link.
+OPT = -O2 -g1
+# Sanitizers, by the compiler's names, separated by commas; a variant wants a BUILD of its own.
+SANITIZE =
+# 1 shows whole commands.
+V =
+# What `make lint` compares with: files changed since then are looked at.
+BASE =
+# Simulator: seeds of `make test`, further ones of `make check`, and the sizes `make sim` passes on when given.
+TEST_SEEDS = 1-50
+CHECK_SEEDS = 51-300
+SEED = 1
+AGENTS =
+TASKS =
+FAULTS =
+# How many test programs run at once.
+TEST_JOBS = $(shell nproc)
+
+prefix = /usr/local
+bindir = $(prefix)/bin
+libdir = $(prefix)/lib
+includedir = $(prefix)/include
+DESTDIR =
+
+# Goals that do without config.mk: they must work before set-up, or lead to it.
+UNCONFIGURED_GOALS = help setup check check-full demo clean distclean format check-format check-style check-layers
+ifneq ($(filter-out $(UNCONFIGURED_GOALS),$(or $(MAKECMDGOALS),all)),)
+include config.mk
+endif
+-include local.mk
+
+# All processors, unless the person said otherwise (make's own -j comes later and wins; a sub-make shares ours).
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+CPPFLAGS_ALL = -I. -I$(BUILD)/generated $(LIB_CPPFLAGS) $(CPPFLAGS)
+WARNINGS = -Wall -Wextra $(WERROR)
+SANITIZE_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(OPT) $(SANITIZE_FLAGS) $(CXXFLAGS)
+# The shim is the one program that stays for as long as a task does, and is executed for each container: no C++
+# run-time, no shared libraries, small. Linking with the C compiler makes sure of the first.
+SHIM_CXXFLAGS = -std=c++20 -Os -g1 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables \
+  -ffunction-sections -fdata-sections
+LDFLAGS_ALL = $(LINKER) -pthread $(SANITIZE_FLAGS) -Wl,--as-needed $(LDFLAGS)
+
+# Q hides commands, and say prints what is done instead, as in `CXX master/core/ledger.o`.
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '%-4s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$(patsubst $(BUILD)/obj/%,%,$(2)))')
+
+# ---- Sources ---------------------------------------------------------------------------------------------------
+
+SCHEMAS := $(sort $(wildcard protocol/schema/*.capnp))
+SOURCES := $(sort $(shell find protocol allocator master agent frameworks tests docs/examples -name '*.cc' 2>/dev/null))
+HEADERS := $(sort $(shell find protocol allocator master agent frameworks tests -name '*.h' 2>/dev/null))
+MAINS := $(filter %/main.cc %_main.cc,$(SOURCES))
+
+# Archives, one a part. GENERATED comes from the schemas.
+ARCHIVES = protocol allocator master agent sdk batch cli sim
+protocol_SOURCES := $(filter protocol/%,$(SOURCES))
+allocator_SOURCES := $(filter-out $(MAINS),$(filter allocator/%,$(SOURCES)))
+master_SOURCES := $(filter-out $(MAINS),$(filter master/%,$(SOURCES)))
+agent_SOURCES := $(filter-out $(MAINS) agent/shim/%,$(filter agent/%,$(SOURCES)))
+sdk_SOURCES := $(filter frameworks/sdk/%,$(SOURCES))
+batch_SOURCES := $(filter-out $(MAINS),$(filter frameworks/batch/%,$(SOURCES)))
+cli_SOURCES := $(filter-out $(MAINS),$(filter frameworks/cli/%,$(SOURCES)))
+sim_SOURCES := $(filter-out $(MAINS),$(filter tests/sim/%,$(SOURCES)))
+
+GENERATED := $(SCHEMAS:%=$(BUILD)/generated/%.h)
+
+# Programs: the file with main(), and the archives it is linked with, a user before what it uses.
+PROGRAMS = stoa-master stoa-agent stoa-batch stoa stoa-allocator-check stoa-sim
+stoa-master_MAIN = master/main.cc
+stoa-master_ARCHIVES = master allocator protocol
+stoa-agent_MAIN = agent/main.cc
+stoa-agent_ARCHIVES = agent protocol
+stoa-batch_MAIN = frameworks/batch/main.cc
+stoa-batch_ARCHIVES = batch sdk protocol
+stoa_MAIN = frameworks/cli/main.cc
+stoa_ARCHIVES = cli sdk protocol
+stoa-allocator-check_MAIN = allocator/check_main.cc
+stoa-allocator-check_ARCHIVES = master allocator protocol
+stoa-sim_MAIN = tests/sim/main.cc
+stoa-sim_ARCHIVES = sim master agent batch sdk allocator protocol
+
+SHIM_SOURCES := $(filter agent/shim/%,$(SOURCES))
+
+# Unit tests: one program a folder of tests/unit, since linking is what costs; with what it is linked with.
+UNIT_FOLDERS := $(sort $(foreach s,$(filter tests/unit/%,$(SOURCES)),$(word 3,$(subst /, ,$(s)))))
+protocol_TESTED = protocol
+allocator_TESTED = allocator protocol
+master_TESTED = master allocator protocol
+agent_TESTED = agent protocol
+frameworks_TESTED = cli batch sdk protocol
+sim_TESTED = $(stoa-sim_ARCHIVES)
+
+INTEGRATION_TESTS := $(sort $(wildcard tests/integration/*_test.sh))
+EXAMPLES := $(filter docs/examples/%,$(SOURCES))
+BENCHES := $(filter tests/bench/%,$(SOURCES))
+BENCH_ARCHIVES = sim cli master agent batch sdk allocator protocol
+
+# ---- What is made ----------------------------------------------------------------------------------------------
+
+objects = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
+archives = $(patsubst %,$(BUILD)/lib/%.a,$(1))
+
+# A program whose main.cc is not there is left out.
+BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(filter $($(p)_MAIN),$(SOURCES)),$(BUILD)/bin/$(p)))
+BUILT_SHIM := $(if $(SHIM_SOURCES),$(BUILD)/bin/stoa-shim)
+BUILT_LIBRARY := $(if $(sdk_SOURCES),$(BUILD)/lib/libstoa.so)
+BUILT_TESTS := $(UNIT_FOLDERS:%=$(BUILD)/tests/unit-%)
+BUILT_EXAMPLES := $(EXAMPLES:docs/examples/%.cc=$(BUILD)/examples/%)
+BUILT_BENCHES := $(BENCHES:tests/bench/%.cc=$(BUILD)/bench/%)
+
+all: $(BUILT_PROGRAMS) $(BUILT_SHIM) $(BUILT_LIBRARY) ## build programs and library (the default)
+tests: all $(BUILT_TESTS) $(BUILT_EXAMPLES)
+benches: all $(BUILT_BENCHES)
+.PHONY: all tests benches
+
+# ---- Configuration ---------------------------------------------------------------------------------------------
+
+configure: configure.ac
+	$(call say,CONF,$@)
+	$(Q)command -v autoconf >/dev/null || { echo 'make: autoconf not found: run scripts/setup first' >&2; exit 1; }
+	$(Q)autoconf && rm -rf autom4te.cache
+
+# Options once given to configure are kept when configure.ac changes.
+config.mk: configure config.mk.in
+	$(Q)mkdir -p $(BUILD) && \
+	{ if [[ -x config.status ]]; then ./config.status --recheck && ./config.status; else ./configure; fi; } \
+	  > $(BUILD)/configure.out 2>&1 || { tail -n 1 $(BUILD)/configure.out >&2; exit 1; }
+	$(Q)touch $@
+
+# ---- Rules -----------------------------------------------------------------------------------------------------
+
+# remember: a recipe that writes its text to the target when it differs, so that what depends on the file is made
+# again when flags or the list of a target's files change, and only then.
+remember = @mkdir -p $(@D); text='$(subst ','\'',$(1))'; \
+  [[ -e $@ && "$$(< $@)" == "$$text" ]] || printf '%s\n' "$$text" > $@
+
+$(BUILD)/flags/compile: FORCE
+	$(call remember,$(CXX) $(CPPFLAGS_ALL) $(WARNINGS) $(CXXFLAGS_ALL))
+$(BUILD)/flags/link: FORCE
+	$(call remember,$(CXX) $(LDFLAGS_ALL) $(LIBS) $(TEST_LIBS) $(BENCH_LIBS))
+$(BUILD)/flags/shim: FORCE
+	$(call remember,$(CXX) $(WARNINGS) $(SHIM_CXXFLAGS))
+FORCE:
+.PHONY: FORCE
+
+# One call of capnp writes both files, hence the grouped target. A schema may import any other, hence SCHEMAS.
+$(BUILD)/generated/%.capnp.h $(BUILD)/generated/%.capnp.c++ &: %.capnp $(SCHEMAS)
+	$(call say,CAPN,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CAPNP) compile -I. -oc++:$(BUILD)/generated $<
+.SECONDARY: $(GENERATED) $(GENERATED:.h=.c++)
+
+compile = $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -MF $(@:.o=.d)
+
+$(BUILD)/obj/%.o: %.cc $(BUILD)/flags/compile | $(GENERATED)
+	$(call say,CXX,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(compile) $(WARNINGS) -c $< -o $@
+
+$(BUILD)/obj/%.capnp.o: $(BUILD)/generated/%.capnp.c++ $(BUILD)/flags/compile | $(GENERATED)
+	$(call say,CXX,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(compile) -c $< -o $@
+
+$(BUILD)/obj/agent/shim/%.o: agent/shim/%.cc $(BUILD)/flags/shim
+	$(call say,CXX,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -I. $(SHIM_CXXFLAGS) $(WARNINGS) -MMD -MP -c $< -o $@
+
+# Tests include GoogleTest and RapidCheck from one precompiled header: half of a test's compile time.
+$(BUILD)/pch/tests.h.gch: $(BUILD)/flags/compile
+	$(call say,PCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#include <%s>\n' gtest/gtest.h gmock/gmock.h rapidcheck.h rapidcheck/gtest.h > $(@:.gch=)
+	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) $(WARNINGS) -x c++-header $(@:.gch=) -o $@
+
+$(BUILD)/obj/tests/unit/%.o: tests/unit/%.cc $(BUILD)/flags/compile $(BUILD)/pch/tests.h.gch | $(GENERATED)
+	$(call say,CXX,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(compile) $(WARNINGS) -include $(BUILD)/pch/tests.h -c $< -o $@
+
+# Archives. Made anew each time, so that an object whose source is gone does not stay inside.
+protocol_OBJECTS := $(call objects,$(protocol_SOURCES)) $(SCHEMAS:%=$(BUILD)/obj/%.o)
+$(foreach a,$(filter-out protocol,$(ARCHIVES)),$(eval $(a)_OBJECTS := $$(call objects,$$($(a)_SOURCES))))
+
+define archive_rule
+$(BUILD)/lib/$(1).a: $$($(1)_OBJECTS) $(BUILD)/flags/$(1).objects
+	$$(call say,AR,$$@)
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$($(1)_OBJECTS)
+$(BUILD)/flags/$(1).objects: FORCE
+	$$(call remember,$$($(1)_OBJECTS))
+endef
+$(foreach a,$(ARCHIVES),$(eval $(call archive_rule,$(a))))
+
+# link: the target from the objects and archives among its prerequisites.
+link = $(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %.a,$^) -o $@
+
+define program_rule
+$(BUILD)/bin/$(1): $$(call objects,$$($(1)_MAIN)) $$(call archives,$$($(1)_ARCHIVES)) $(BUILD)/flags/link
+	$$(call say,LD,$$@)
+	$$(link) $$(LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+$(BUILD)/bin/stoa-shim: $(call objects,$(SHIM_SOURCES)) $(BUILD)/flags/shim
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -static -Wl,--gc-sections $(LINKER) $(filter %.o,$^) -o $@
+
+# Frameworks are linked with this. The number is the interface's: it changes when old programs would break.
+LIBRARY_NAME = libstoa.so.0
+$(BUILD)/lib/libstoa.so: $(call archives,sdk protocol) $(BUILD)/flags/link
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) -shared -Wl,-soname,$(LIBRARY_NAME) $(LDFLAGS_ALL) \
+	  -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(LIBS) -o $@
+	$(Q)ln -sf $(@F) $(@D)/$(LIBRARY_NAME)
+
+define unit_test_rule
+$(BUILD)/tests/unit-$(1): $$(call objects,$$(filter tests/unit/$(1)/%,$$(SOURCES))) $$(call archives,$$($(1)_TESTED)) \
+  $(BUILD)/flags/link $(BUILD)/flags/unit-$(1).objects
+	$$(call say,LD,$$@)
+	$$(link) $$(TEST_LIBS) $$(LIBS)
+$(BUILD)/flags/unit-$(1).objects: FORCE
+	$$(call remember,$$(filter tests/unit/$(1)/%,$$(SOURCES)))
+endef
+$(foreach u,$(UNIT_FOLDERS),$(eval $(call unit_test_rule,$(u))))
+
+# Examples are built as their reader would build them: against the shared library.
+$(BUILD)/examples/%: $(BUILD)/obj/docs/examples/%.o $(BUILD)/lib/libstoa.so
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS_ALL) $< -L$(BUILD)/lib -lstoa -Wl,-rpath,'$$ORIGIN/../lib' $(LIBS) -o $@
+
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,$(BENCH_ARCHIVES)) $(BUILD)/flags/link
+	$(call say,LD,$@)
+	$(link) $(BENCH_LIBS) $(LIBS)
+
+.SECONDARY: $(call objects,$(EXAMPLES) $(BENCHES))
+
+-include $(patsubst %,$(BUILD)/obj/%.d,$(basename $(SOURCES)) $(SCHEMAS))
+
+# ---- Tests -----------------------------------------------------------------------------------------------------
+
+# What run-tests is given: NAME=COMMAND, quoted for the shell.
+unit_tests = $(foreach u,$(UNIT_FOLDERS),'$(2)unit-$(u)=$(1)/tests/unit-$(u)')
+sim_tests = $(if $(filter tests/sim/main.cc,$(SOURCES)),'$(2)sim-$(3)=$(1)/bin/stoa-sim --seeds=$(3)')
+QUICK_TESTS = $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS))
+SLOW_TESTS = $(foreach t,$(INTEGRATION_TESTS),'$(notdir $(t:.sh=))=$(t)') $(call sim_tests,$(BUILD),,$(CHECK_SEEDS))
+SOURCE_TESTS = 'style=scripts/check-style' 'layers=scripts/check-layers' 'format=scripts/check-format'
+run_tests = BUILD=$(abspath $(BUILD)) scripts/run-tests --jobs=$(TEST_JOBS) --logs=$(BUILD)/logs
+
+test: tests ## build, run the unit tests and 50 seeds of the simulator
+	@$(run_tests) $(QUICK_TESTS)
+
+check: ## set up, build, run every test, check style and layers: what CI runs
+	@scripts/setup
+	@$(MAKE) --no-print-directory tests
+	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS)
+
+# The sanitized variants keep their own folders. Threads are what ThreadSanitizer looks at, so the pure parts'
+# tests are not repeated under it.
+THREADED = $(filter-out allocator sim,$(UNIT_FOLDERS))
+check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
+	@scripts/setup --full
+	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g1' tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread OPT='-O1 -g1' $(THREADED:%=$(BUILD)/tsan/tests/unit-%)
+	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
+	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
+	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \
+	  $(call sim_tests,$(BUILD),,301-2000) 'lint=$(MAKE) --no-print-directory lint-all'
+.PHONY: test check check-full
+
+sim: $(BUILD)/bin/stoa-sim ## replay one seed: make sim SEED=1 [AGENTS= TASKS= FAULTS=]
+	$(Q)$(BUILD)/bin/stoa-sim --seed=$(SEED) $(if $(AGENTS),--agents=$(AGENTS)) $(if $(TASKS),--tasks=$(TASKS)) \
+	  $(if $(FAULTS),--faults=$(FAULTS))
+
+bench: benches ## print the tables of docs/benchmarks.md
+	$(Q)if [[ -x scripts/bench ]]; then BUILD=$(abspath $(BUILD)) scripts/bench; \
+	else for b in $(BUILT_BENCHES); do echo "== $$b"; $$b || exit 1; done; fi
+
+demo: ## set up, build, and watch a cluster on this machine run a real job
+	@scripts/setup
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) scripts/demo
+
+setup: ## install the Debian packages that are missing (asks for root's rights)
+	@scripts/setup
+.PHONY: sim bench demo setup
+
+# ---- Sources in good order -------------------------------------------------------------------------------------
+
+format: ## lay out the sources with clang-format
+	$(Q)scripts/check-format --fix
+
+lint: $(GENERATED) ## clang-tidy over what changed since BASE (default: origin's main)
+	$(Q)BASE='$(BASE)' scripts/lint -- $(CPPFLAGS_ALL) -std=c++20
+
+lint-all: $(GENERATED)
+	$(Q)scripts/lint --all -- $(CPPFLAGS_ALL) -std=c++20
+
+check-style check-layers check-format:
+	$(Q)scripts/$@
+.PHONY: format lint lint-all check-style check-layers check-format
+
+# ---- Installation ----------------------------------------------------------------------------------------------
+
+INSTALLED_PROGRAMS = $(filter-out %/stoa-sim,$(BUILT_PROGRAMS)) $(BUILT_SHIM)
+# A framework sees the SDK's headers, and those of the protocol that they include.
+INSTALLED_HEADERS = $(filter protocol/% frameworks/sdk/%,$(HEADERS))
+headers_to = $(DESTDIR)$(includedir)/stoa
+
+install: all ## install under DESTDIR and prefix
+	$(Q)install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(headers_to)
+	$(Q)$(if $(INSTALLED_PROGRAMS),install $(INSTALLED_PROGRAMS) $(DESTDIR)$(bindir))
+	$(Q)$(if $(BUILT_LIBRARY),install $(BUILT_LIBRARY) $(DESTDIR)$(libdir)/$(LIBRARY_NAME) && \
+	  ln -sf $(LIBRARY_NAME) $(DESTDIR)$(libdir)/libstoa.so)
+	$(Q)for h in $(INSTALLED_HEADERS) $(SCHEMAS); do install -D -m 644 $$h $(headers_to)/$$h || exit; done
+	$(Q)cd $(BUILD)/generated && for h in $(GENERATED:$(BUILD)/generated/%=%); do \
+	  install -D -m 644 $$h $(abspath $(headers_to))/$$h || exit; done
+	$(Q)printf '%s\n' 'Name: stoa' 'Description: Frameworks for the Stoa cluster manager' 'Version: $(VERSION)' \
+	  'Requires: capnp libzmq' 'Cflags: -std=c++20 -I$(includedir)/stoa' 'Libs: -L$(libdir) -lstoa' \
+	  > $(DESTDIR)$(libdir)/pkgconfig/stoa.pc
+
+uninstall: ## take away what install put there
+	rm -f $(INSTALLED_PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(bindir)/%)
+	rm -f $(DESTDIR)$(libdir)/libstoa.so $(DESTDIR)$(libdir)/$(LIBRARY_NAME) $(DESTDIR)$(libdir)/pkgconfig/stoa.pc
+	rm -rf $(headers_to)
+.PHONY: install uninstall
+
+# ---- Cleaning, help --------------------------------------------------------------------------------------------
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+distclean: clean ## remove what configure wrote, too
+	rm -rf configure configure~ config.mk config.log config.status autom4te.cache
+
+help: ## this list
+	@echo 'make [TARGET] [BUILD=$(BUILD)] [OPT="$(OPT)"] [SANITIZE=address,undefined] [V=1]'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r target what; do \
+	  printf '  %-12s %s\n' "$$target" "$$what"; done
+.PHONY: clean distclean help
