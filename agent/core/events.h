@@ -1,0 +1,133 @@
+// The doors of the agent's core: what comes in, what goes out. As the master's: an event and the time go in, records
+// and effects come out, and the daemon (or the simulator) carries them out through OutputCommit. Launch waits for the
+// durable intent, an update waits for its own record, so a crash at any point repeats nothing and loses nothing.
+// Plain values, owned by whoever holds them.
+#pragma once
+
+#include "protocol/message/agent.h"
+#include "protocol/output_commit.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stoa::agent {
+
+// ---- In ------------------------------------------------------------------------------------------------------
+
+// A session with a master is open; the core answers with Register.
+struct MasterConnected {};
+struct MasterGone {};
+struct MasterMessage {
+    ToAgent message;
+};
+
+// What the launcher saw.
+struct ContainerStarted {
+    TaskKey key;
+    std::int64_t pid = 0;
+    std::uint64_t start_time = 0; // clock ticks since boot
+};
+struct ContainerFailed { // never ran
+    TaskKey key;
+    std::string reason;
+};
+struct ContainerExited {
+    TaskKey key;
+    TaskOutcome outcome;
+    std::string unknown_reason; // why outcome.wait_status is absent
+};
+struct Wake {};
+
+using Input = std::variant<MasterConnected, MasterGone, MasterMessage, ContainerStarted, ContainerFailed, ContainerExited, Wake>;
+
+// ---- The agent's state on disk -------------------------------------------------------------------------------
+
+struct Identity { // admitted; kept for the life of the work directory
+    AgentId agent;
+};
+struct LaunchIntended { // durable before the launch
+    FrameworkInfo framework;
+    TaskInfo task;
+};
+struct StatusAppended { // durable before it is forwarded
+    FrameworkId framework;
+    TaskStatus status;
+};
+struct StatusAcknowledged { // lazily: a repeat is harmless
+    TaskKey key;
+    Uuid uuid{};
+};
+struct KillIntended { // a restarted agent goes on killing
+    TaskKey key;
+    Duration grace{0};
+};
+struct TaskForgotten { // terminal and acknowledged; its container is forgotten, its sandbox stays until collected
+    TaskKey key;
+};
+
+using Record = std::variant<Identity, LaunchIntended, StatusAppended, StatusAcknowledged, KillIntended, TaskForgotten>;
+
+// A container that the launcher knows of at start.
+struct KnownContainer {
+    TaskKey key;
+    bool running = false;
+    std::int64_t pid = 0;
+    std::uint64_t start_time = 0;
+    TaskOutcome outcome;        // when it has ended
+    std::string unknown_reason; // why outcome.wait_status is absent though it ended
+    std::string failed;         // it never ran, and why
+};
+
+struct Recovered {
+    std::vector<Record> records; // in order
+    std::vector<KnownContainer> containers;
+};
+
+// ---- Out -----------------------------------------------------------------------------------------------------
+
+struct ToMaster {
+    FromAgent message;
+};
+struct LaunchContainer {
+    FrameworkInfo framework;
+    TaskInfo task;
+};
+struct SignalContainer { // SIGTERM to the command
+    TaskKey key;
+};
+struct DestroyContainer { // SIGKILL to everything inside
+    TaskKey key;
+};
+struct ForgetContainer {
+    TaskKey key;
+};
+// The process ends with this message and leaves its tasks running.
+struct Stop {
+    std::string why;
+};
+// What the agent's own /state shows.
+struct TaskChanged {
+    FrameworkId framework;
+    TaskInfo info;
+    TaskState state = TaskState::kStaging;
+    TaskStatus status;
+};
+struct TaskGone {
+    TaskKey key;
+};
+
+using Effect = std::variant<ToMaster, LaunchContainer, SignalContainer, DestroyContainer, ForgetContainer, Stop, TaskChanged, TaskGone>;
+
+struct Output {
+    struct Said {
+        Effect effect;
+        RecordNumber waits_for = 0; // 0: at once
+    };
+    std::vector<Record> records;
+    std::vector<Said> effects;
+};
+
+} // namespace stoa::agent
