@@ -24,11 +24,14 @@ struct MasterMessage {
     ToAgent message;
 };
 
-// What the launcher saw.
+// What the launcher saw, keyed by task; agent/containers has structs of its own, keyed by its containers' ids.
+namespace launcher_says {
+
 struct ContainerStarted {
     TaskKey key;
     std::int64_t pid = 0;
     std::uint64_t start_time = 0; // clock ticks since boot
+    std::string isolation;        // achieved; empty: the agent's
 };
 struct ContainerFailed { // never ran
     TaskKey key;
@@ -39,9 +42,15 @@ struct ContainerExited {
     TaskOutcome outcome;
     std::string unknown_reason; // why outcome.wait_status is absent
 };
+
+} // namespace launcher_says
+
+// The operator ends this agent for good: its tasks are killed, the agent unregisters, then Stop.
+struct Retire {};
 struct Wake {};
 
-using Input = std::variant<MasterConnected, MasterGone, MasterMessage, ContainerStarted, ContainerFailed, ContainerExited, Wake>;
+using Input = std::variant<MasterConnected, MasterGone, MasterMessage, launcher_says::ContainerStarted,
+                           launcher_says::ContainerFailed, launcher_says::ContainerExited, Retire, Wake>;
 
 // ---- The agent's state on disk -------------------------------------------------------------------------------
 
@@ -70,9 +79,13 @@ struct TaskForgotten { // terminal and acknowledged; its container is forgotten,
 
 using Record = std::variant<Identity, LaunchIntended, StatusAppended, StatusAcknowledged, KillIntended, TaskForgotten>;
 
-// A container that the launcher knows of at start.
+namespace launcher_says {
+
+// A container that the launcher knows of at start: on its way (ContainerStarted or ContainerFailed will follow),
+// running (ContainerExited will follow), ended, or failed.
 struct KnownContainer {
     TaskKey key;
+    bool launching = false;
     bool running = false;
     std::int64_t pid = 0;
     std::uint64_t start_time = 0;
@@ -81,9 +94,11 @@ struct KnownContainer {
     std::string failed;         // it never ran, and why
 };
 
+} // namespace launcher_says
+
 struct Recovered {
     std::vector<Record> records; // in order
-    std::vector<KnownContainer> containers;
+    std::vector<launcher_says::KnownContainer> containers;
 };
 
 // ---- Out -----------------------------------------------------------------------------------------------------
@@ -107,6 +122,7 @@ struct ForgetContainer {
 // The process ends with this message and leaves its tasks running.
 struct Stop {
     std::string why;
+    bool failed = true; // false: the operator asked for it
 };
 // What the agent's own /state shows.
 struct TaskChanged {
@@ -119,12 +135,16 @@ struct TaskGone {
     TaskKey key;
 };
 
-using Effect = std::variant<ToMaster, LaunchContainer, SignalContainer, DestroyContainer, ForgetContainer, Stop, TaskChanged, TaskGone>;
+using Effect = std::variant<ToMaster, LaunchContainer, SignalContainer, DestroyContainer, ForgetContainer, Stop,
+                            TaskChanged, TaskGone>;
+
+// `waits_for` counts the records that this Agent appended since it was built (Agent::recordsAppended()); recovered
+// ones are not among them. 0: at once. Order matters to one master, and to one container.
 
 struct Output {
     struct Said {
         Effect effect;
-        RecordNumber waits_for = 0; // 0: at once
+        RecordNumber waits_for = 0;
     };
     std::vector<Record> records;
     std::vector<Said> effects;

@@ -1,0 +1,138 @@
+// The agent's core: every decision about the tasks of one machine, and nothing else. An event, the time and the time
+// of day go in; records to be stored and effects to be carried out come out:
+//
+//   Output out;
+//   Agent agent(options, recovered, rng, now, wall, out);   // may already have something to say
+//   carryOut(out);
+//   agent.step(MasterMessage{launch}, now, wall, out);      // and again; Wake when nextDeadline() has passed
+//
+// What a task goes through: its launch intent is durable before LaunchContainer; each status is durable before it
+// is forwarded; statuses of one task are forwarded in order, one at a time, until acknowledged, and again on every
+// registration; a terminal status that is durable lets the launcher forget the container, one that is acknowledged
+// lets the agent forget the task. A crash between any two steps repeats a message at most, never a launch.
+//
+// Pure: no I/O, clock or thread. Owned by the daemon's state thread or by the simulator, beside an OutputCommit.
+// It never reads a task's body but for the grace of a kill, and never decides which master leads.
+#pragma once
+
+#include "agent/core/events.h"
+#include "agent/core/tasks.h"
+#include "protocol/rng.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stoa::agent {
+
+class Agent {
+public:
+    struct Options {
+        AgentInfo info; // its id is taken from the recovered Identity
+        Incarnation incarnation;
+        Duration kill_grace = std::chrono::seconds(3); // where neither the kill nor the task says otherwise
+        Duration update_retry = std::chrono::seconds(10); // doubles up to kLongestRetry; Registered may set another
+    };
+    static constexpr Duration kLongestRetry = std::chrono::minutes(10);
+    // A retiring agent waits so long for the acknowledgement of its tasks' ends.
+    static constexpr Duration kRetireWait = std::chrono::seconds(2);
+
+    // What was counted; each is a place that a test or the simulator wants to see reached.
+    struct Counters {
+        std::uint64_t launches = 0;
+        std::uint64_t duplicate_launches = 0;  // of a task id that is known: ignored
+        std::uint64_t refused_launches = 0;    // did not fit, wanted an executor, or the agent retires
+        std::uint64_t kills = 0;
+        std::uint64_t kills_of_unknown = 0;
+        std::uint64_t updates_sent = 0;
+        std::uint64_t updates_repeated = 0;
+        std::uint64_t stray_acknowledgements = 0;
+        std::uint64_t stray_containers = 0;    // a container whose task isn't known or has ended: destroyed
+        std::uint64_t dropped_messages = 0;    // to executors, which this agent doesn't have
+        std::uint64_t lost_at_recovery = 0;
+        std::uint64_t out_of_memory = 0;
+        std::uint64_t unknown_exits = 0;
+        std::uint64_t registrations = 0;
+    };
+
+    // Recovered tasks go on. An intent without a container is reported as TASK_LOST (REASON_AGENT_RESTARTED), never
+    // launched again: nobody can tell whether it ran, and a framework that wants it again says so. Resources too
+    // small for the recovered tasks give Stop.
+    Agent(Options options, Recovered recovered, Rng& rng, Time now, WallTime wall, Output& out);
+
+    void step(const Input& input, Time now, WallTime wall, Output& out);
+    // When to call step(Wake) at the latest; any step does what is due.
+    std::optional<Time> nextDeadline() const;
+
+    RecordNumber recordsAppended() const { return appended_; }
+    const AgentInfo& info() const { return options_.info; }
+    bool registered() const { return link_ == Link::kRegistered; }
+    const Resources& used() const { return tasks_.used(); }
+    const Counters& counters() const { return counters_; }
+    // All that isn't terminal and acknowledged, as Register tells it, in order of their keys.
+    std::vector<AgentTask> tasks() const;
+    // What is broken among the core's own invariants, in words; empty when all hold. Looks at everything.
+    std::string violation() const;
+
+private:
+    enum class Link : std::uint8_t { kDown, kRegistering, kRegistered };
+    // One step's arguments, passed along.
+    struct Turn {
+        Time now;
+        WallTime wall;
+        Output& out;
+    };
+
+    void recover(Recovered recovered, Turn& turn);
+    void recoverRecord(Record record);
+    void recoverTask(Task& task, const launcher_says::KnownContainer* container, Turn& turn);
+
+    void on(const MasterConnected& event, Turn& turn);
+    void on(const MasterGone& event, Turn& turn);
+    void on(const MasterMessage& event, Turn& turn);
+    void on(const launcher_says::ContainerStarted& event, Turn& turn);
+    void on(const launcher_says::ContainerFailed& event, Turn& turn);
+    void on(const launcher_says::ContainerExited& event, Turn& turn);
+    void on(const Retire& event, Turn& turn);
+    void on(const Wake&, Turn&) {}
+
+    void on(const master_says::Registered& message, Turn& turn);
+    void on(const master_says::Refused& message, Turn& turn);
+    void on(const master_says::Launch& message, Turn& turn);
+    void on(const master_says::Kill& message, Turn& turn);
+    void on(const master_says::AcknowledgeUpdate& message, Turn& turn);
+    void on(const master_says::ShutdownFramework& message, Turn& turn);
+    void on(const master_says::ToExecutor& message, Turn& turn);
+    void on(const master_says::ShutdownExecutor& message, Turn& turn);
+
+    // What is due at turn.now: retries, graces, the end of retiring.
+    void runDue(Turn& turn);
+    void kill(Task& task, Duration grace, Turn& turn);
+    Duration graceOf(const Task& task) const;
+    // Appends a status of the task and forwards it, or queues it behind the one that waits for acknowledgement.
+    void appendStatus(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
+    // The same for the last one; gives its resources back and lets the launcher forget the container.
+    void end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
+    void endExited(Task& task, const TaskOutcome& outcome, const std::string& unknown_reason, Turn& turn);
+    void forward(Task& task, Turn& turn);
+    void forget(Task& task, Turn& turn);
+    void sayRegister(Turn& turn);
+    void retireIfDone(Turn& turn);
+
+    RecordNumber append(Record record, Turn& turn);
+    void say(Effect effect, RecordNumber waits_for, Turn& turn);
+    Uuid makeUuid();
+
+    Options options_;
+    Rng& rng_;
+    RecordNumber appended_ = 0;
+    Link link_ = Link::kDown;
+    bool stopped_ = false;                    // Stop was said: nothing more is
+    bool retiring_ = false;
+    std::optional<Time> retire_by_;           // set when a retiring agent's last task has ended
+    Tasks tasks_;
+    Counters counters_;
+};
+
+} // namespace stoa::agent

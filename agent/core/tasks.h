@@ -1,0 +1,90 @@
+// The agent's tasks: each with its way so far, the resources that the live ones hold, the deadlines of all. One table,
+// changed only through the functions here that keep its indices true: used(), the deadlines, the frameworks.
+// Pure; a part of the agent's core.
+#pragma once
+
+#include "agent/core/events.h"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace stoa::agent {
+
+struct Task {
+    FrameworkId framework;
+    TaskInfo info;
+
+    // How far its container is, as far as the launcher has told.
+    enum class Container : std::uint8_t { kNone, kLaunching, kRunning, kEnded } container = Container::kNone;
+    TaskState state = TaskState::kStaging; // of `latest`
+    TaskStatus latest;                     // the newest status; its uuid is absent once acknowledged
+    // Statuses not yet acknowledged, oldest first; the first is the one forwarded. The last, if any, is `latest`.
+    struct Unacknowledged {
+        TaskStatus status;
+        RecordNumber record = 0; // to wait for; 0: recovered, so durable
+    };
+    std::deque<Unacknowledged> unacknowledged;
+    std::optional<Time> retry_at;          // of the first unacknowledged one
+    Duration retry{0};
+    bool sent = false;                     // the first one was forwarded in this session
+
+    RecordNumber intent = 0;               // the record of its launch intent, or of a later kill
+    bool kill_requested = false;
+    Duration kill_grace{0};
+    std::optional<Time> destroy_at;        // after SIGTERM and the grace
+    bool framework_shut_down = false;      // nobody will acknowledge: its end is told once
+
+    TaskKey key() const { return {framework, info.id}; }
+    bool holdsResources() const { return holds; }
+
+    // Kept by Tasks.
+    bool holds = false;
+    std::optional<Time> indexed_at;
+};
+
+class Tasks {
+public:
+    using Map = std::map<TaskKey, Task>;
+
+    Task* find(const TaskKey& key);
+    // Adds a task that isn't there yet, without resources.
+    Task& add(const FrameworkInfo& framework, TaskInfo info);
+    void erase(const TaskKey& key);
+
+    void hold(Task& task);
+    void release(Task& task);
+    // To be called after a change of retry_at or destroy_at.
+    void reindex(Task& task);
+    std::optional<Time> nextDeadline() const;
+    // The first task with a deadline at or before `now`.
+    Task* due(Time now);
+
+    const Map& all() const { return map_; }
+    Map& all() { return map_; }
+    // The framework's tasks are a range of the map, since the framework comes first in the key.
+    std::pair<Map::iterator, Map::iterator> of(const FrameworkId& framework);
+    std::vector<FrameworkInfo> frameworks() const;
+    const Resources& used() const { return used_; }
+    std::size_t liveCount() const { return live_; } // those that hold resources
+
+    // As Agent::violation().
+    std::string violation(const Resources& total) const;
+
+private:
+    struct Framework {
+        FrameworkInfo info;
+        std::size_t tasks = 0;
+    };
+
+    Map map_;
+    std::map<FrameworkId, Framework> frameworks_; // those with a task here
+    Resources used_;                              // the sum over tasks with `holds`
+    std::size_t live_ = 0;
+    std::set<std::pair<Time, TaskKey>> deadlines_; // each task's earlier one of retry_at and destroy_at
+};
+
+} // namespace stoa::agent
