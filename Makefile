@@ -263,7 +263,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,$(BENCH_ARCHIVES)
 # What run-tests is given: NAME=COMMAND, quoted for the shell.
 unit_tests = $(foreach u,$(UNIT_FOLDERS),'$(2)unit-$(u)=$(1)/tests/unit-$(u)')
 sim_tests = $(if $(filter tests/sim/main.cc,$(SOURCES)),'$(2)sim-$(3)=$(1)/bin/stoa-sim --seeds=$(3)')
-QUICK_TESTS = $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS))
+QUICK_TESTS = $(SCRIPT_TESTS) $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS))
+SCRIPT_TESTS = $(foreach t,$(sort $(wildcard tests/scripts/*_test.sh)),'$(notdir $(t:.sh=))=$(t)')
 SLOW_TESTS = $(foreach t,$(INTEGRATION_TESTS),'$(notdir $(t:.sh=))=$(t)') $(call sim_tests,$(BUILD),,$(CHECK_SEEDS))
 SOURCE_TESTS = 'style=scripts/check-style' 'layers=scripts/check-layers' 'format=scripts/check-format'
 run_tests = BUILD=$(abspath $(BUILD)) scripts/run-tests --jobs=$(TEST_JOBS) --logs=$(BUILD)/logs
