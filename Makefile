@@ -121,7 +121,7 @@ archives = $(patsubst %,$(BUILD)/lib/%.a,$(1))
 
 # A program whose main.cc is not there is left out.
 BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(filter $($(p)_MAIN),$(SOURCES)),$(BUILD)/bin/$(p)))
-BUILT_SHIM := $(if $(SHIM_SOURCES),$(BUILD)/bin/stoa-shim)
+BUILT_SHIM := $(if $(filter agent/shim/main.cc,$(SOURCES)),$(BUILD)/bin/stoa-shim)
 BUILT_LIBRARY := $(if $(sdk_SOURCES),$(BUILD)/lib/libstoa.so)
 BUILT_TESTS := $(UNIT_FOLDERS:%=$(BUILD)/tests/unit-%)
 BUILT_EXAMPLES := $(EXAMPLES:docs/examples/%.cc=$(BUILD)/examples/%)
