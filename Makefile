@@ -325,7 +325,7 @@ check-style check-layers check-format:
 
 # ---- Installation ----------------------------------------------------------------------------------------------
 
-INSTALLED_PROGRAMS = $(filter-out %/stoa-sim,$(BUILT_PROGRAMS)) $(BUILT_SHIM)
+INSTALLED_PROGRAMS = $(BUILT_PROGRAMS) $(BUILT_SHIM)
 # A framework sees the SDK's headers, and those of the protocol that they include.
 INSTALLED_HEADERS = $(filter protocol/% frameworks/sdk/%,$(HEADERS))
 headers_to = $(DESTDIR)$(includedir)/stoa
@@ -339,7 +339,7 @@ install: all ## install under DESTDIR and prefix
 	$(Q)cd $(BUILD)/generated && for h in $(GENERATED:$(BUILD)/generated/%=%); do \
 	  install -D -m 644 $$h $(abspath $(headers_to))/$$h || exit; done
 	$(Q)printf '%s\n' 'Name: stoa' 'Description: Frameworks for the Stoa cluster manager' 'Version: $(VERSION)' \
-	  'Requires: capnp libzmq' 'Cflags: -std=c++20 -I$(includedir)/stoa' 'Libs: -L$(libdir) -lstoa' \
+	  'Requires: capnp absl_statusor absl_strings absl_flat_hash_map' 'Cflags: -std=c++20 -I$(includedir)/stoa' 'Libs: -L$(libdir) -lstoa' \
 	  > $(DESTDIR)$(libdir)/pkgconfig/stoa.pc
 
 uninstall: ## take away what install put there
