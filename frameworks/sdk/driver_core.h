@@ -12,6 +12,7 @@
 // ERROR or teardown. Pure: no thread, no clock, no I/O. Owned by one driver.
 #pragma once
 
+#include "protocol/codec/framework_messages.h"
 #include "protocol/message/framework.h"
 
 #include <absl/container/flat_hash_map.h>
@@ -41,11 +42,6 @@ using DriverInput = std::variant<Connected, Gone, Received>;
 
 // ---- Out -----------------------------------------------------------------------------------------------------
 
-struct SaidCall {
-    FrameworkId framework; // empty in a first SUBSCRIBE
-    Call call;
-};
-
 struct Disconnected {
     std::string why;
 };
@@ -54,7 +50,7 @@ using Told = std::variant<event::Subscribed, Disconnected, event::Offers, event:
                           event::Failure, event::Error>;
 
 struct DriverOutput {
-    std::vector<SaidCall> calls; // to the master, in order
+    std::vector<AddressedCall> calls; // to the master, in order
     std::vector<Told> told;
     std::string drop_session; // not empty: this session must not be used; close it and try again, for this reason
 };
