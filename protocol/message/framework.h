@@ -8,6 +8,7 @@
 // Plain values, usable from any thread.
 #pragma once
 
+#include "protocol/body.h"
 #include "protocol/ids.h"
 #include "protocol/message/task_state.h"
 #include "protocol/resources/resources.h"
@@ -17,16 +18,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace stoa {
-
-// An encoded message that is carried along unread. Never null where a struct below has one.
-using Body = std::shared_ptr<const std::string>;
 
 using Labels = std::map<std::string, std::string>;
 
