@@ -31,7 +31,7 @@ public:
     struct Options {
         AgentInfo info; // its id is taken from the recovered Identity
         Incarnation incarnation;
-        Duration kill_grace = std::chrono::seconds(3); // where neither the kill nor the task says otherwise
+        Duration kill_grace = std::chrono::seconds(3);    // where neither the kill nor the task says otherwise
         Duration update_retry = std::chrono::seconds(10); // doubles up to kLongestRetry; Registered may set another
     };
     static constexpr Duration kLongestRetry = std::chrono::minutes(10);
@@ -41,15 +41,15 @@ public:
     // What was counted; each is a place that a test or the simulator wants to see reached.
     struct Counters {
         std::uint64_t launches = 0;
-        std::uint64_t duplicate_launches = 0;  // of a task id that is known: ignored
-        std::uint64_t refused_launches = 0;    // did not fit, wanted an executor, or the agent retires
+        std::uint64_t duplicate_launches = 0; // of a task id that is known: ignored
+        std::uint64_t refused_launches = 0;   // did not fit, wanted an executor, or the agent retires
         std::uint64_t kills = 0;
         std::uint64_t kills_of_unknown = 0;
         std::uint64_t updates_sent = 0;
         std::uint64_t updates_repeated = 0;
         std::uint64_t stray_acknowledgements = 0;
-        std::uint64_t stray_containers = 0;    // a container whose task isn't known or has ended: destroyed
-        std::uint64_t dropped_messages = 0;    // to executors, which this agent doesn't have
+        std::uint64_t stray_containers = 0; // a container whose task isn't known or has ended: destroyed
+        std::uint64_t dropped_messages = 0; // to executors, which this agent doesn't have
         std::uint64_t lost_at_recovery = 0;
         std::uint64_t out_of_memory = 0;
         std::uint64_t unknown_exits = 0;
@@ -67,8 +67,9 @@ public:
 
     RecordNumber recordsAppended() const { return appended_; }
     const AgentInfo& info() const { return options_.info; }
+    bool stopped() const { return stopped_; }
     bool registered() const { return link_ == Link::kRegistered; }
-    const Resources& used() const { return tasks_.used(); }
+    Resources used() const { return tasks_.used(); }
     const Counters& counters() const { return counters_; }
     // All that isn't terminal and acknowledged, as Register tells it, in order of their keys.
     std::vector<AgentTask> tasks() const;
@@ -108,29 +109,34 @@ private:
 
     // What is due at turn.now: retries, graces, the end of retiring.
     void runDue(Turn& turn);
+    void refuse(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     void kill(Task& task, Duration grace, Turn& turn);
+    void carryOutKill(Task& task, bool signalled, Turn& turn);
     Duration graceOf(const Task& task) const;
     // Appends a status of the task and forwards it, or queues it behind the one that waits for acknowledgement.
     void appendStatus(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     // The same for the last one; gives its resources back and lets the launcher forget the container.
     void end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
+    void endFailed(Task& task, const std::string& reason, Turn& turn);
     void endExited(Task& task, const TaskOutcome& outcome, const std::string& unknown_reason, Turn& turn);
     void forward(Task& task, Turn& turn);
-    void forget(Task& task, Turn& turn);
-    void sayRegister(Turn& turn);
+    RecordNumber forget(Task& task, Turn& turn); // erases it
     void retireIfDone(Turn& turn);
+    void stop(std::string why, bool failed, Turn& turn);
 
     RecordNumber append(Record record, Turn& turn);
     void say(Effect effect, RecordNumber waits_for, Turn& turn);
+    void sayToMaster(FromAgent message, RecordNumber waits_for, Turn& turn);
     Uuid makeUuid();
 
     Options options_;
     Rng& rng_;
     RecordNumber appended_ = 0;
     Link link_ = Link::kDown;
-    bool stopped_ = false;                    // Stop was said: nothing more is
+    std::uint64_t connection_ = 0; // sessions so far
+    bool stopped_ = false;         // Stop was said: nothing more is
     bool retiring_ = false;
-    std::optional<Time> retire_by_;           // set when a retiring agent's last task has ended
+    std::optional<Time> retire_by_; // set when a retiring agent's last task has ended
     Tasks tasks_;
     Counters counters_;
 };

@@ -103,8 +103,11 @@ struct Recovered {
 
 // ---- Out -----------------------------------------------------------------------------------------------------
 
+// Of the session whose number `connection` is, counted by MasterConnected from 1: one that was held back until its
+// session had ended must not be said in the next.
 struct ToMaster {
     FromAgent message;
+    std::uint64_t connection = 0;
 };
 struct LaunchContainer {
     FrameworkInfo framework;

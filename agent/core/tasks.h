@@ -1,16 +1,20 @@
 // The agent's tasks: each with its way so far, the resources that the live ones hold, the deadlines of all. One table,
-// changed only through the functions here that keep its indices true: used(), the deadlines, the frameworks.
+// changed only through the functions here that keep its indices true: what is free, the deadlines, the frameworks.
 // Pure; a part of the agent's core.
 #pragma once
 
 #include "agent/core/events.h"
 
+#include <absl/status/status.h>
+
+#include <cstddef>
 #include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace stoa::agent {
 
@@ -28,18 +32,17 @@ struct Task {
         RecordNumber record = 0; // to wait for; 0: recovered, so durable
     };
     std::deque<Unacknowledged> unacknowledged;
-    std::optional<Time> retry_at;          // of the first unacknowledged one
+    std::optional<Time> retry_at; // of the first unacknowledged one
     Duration retry{0};
-    bool sent = false;                     // the first one was forwarded in this session
+    bool sent = false; // the first one was forwarded in this session
 
-    RecordNumber intent = 0;               // the record of its launch intent, or of a later kill
+    RecordNumber intent = 0; // the record of its launch intent, or of a later kill
     bool kill_requested = false;
     Duration kill_grace{0};
-    std::optional<Time> destroy_at;        // after SIGTERM and the grace
-    bool framework_shut_down = false;      // nobody will acknowledge: its end is told once
+    std::optional<Time> destroy_at;   // after SIGTERM and the grace
+    bool framework_shut_down = false; // nobody will acknowledge: its end is told once
 
     TaskKey key() const { return {framework, info.id}; }
-    bool holdsResources() const { return holds; }
 
     // Kept by Tasks.
     bool holds = false;
@@ -50,13 +53,16 @@ class Tasks {
 public:
     using Map = std::map<TaskKey, Task>;
 
+    explicit Tasks(const Resources& total) : total_(total), free_(total) {}
+
     Task* find(const TaskKey& key);
     // Adds a task that isn't there yet, without resources.
     Task& add(const FrameworkInfo& framework, TaskInfo info);
     void erase(const TaskKey& key);
 
-    void hold(Task& task);
-    void release(Task& task);
+    // Refused, naming what is missing, when the task's resources aren't free.
+    absl::Status hold(Task& task);
+    void release(Task& task); // if it holds any
     // To be called after a change of retry_at or destroy_at.
     void reindex(Task& task);
     std::optional<Time> nextDeadline() const;
@@ -68,11 +74,12 @@ public:
     // The framework's tasks are a range of the map, since the framework comes first in the key.
     std::pair<Map::iterator, Map::iterator> of(const FrameworkId& framework);
     std::vector<FrameworkInfo> frameworks() const;
-    const Resources& used() const { return used_; }
+    const Resources& free() const { return free_; }
+    Resources used() const;
     std::size_t liveCount() const { return live_; } // those that hold resources
 
     // As Agent::violation().
-    std::string violation(const Resources& total) const;
+    std::string violation() const;
 
 private:
     struct Framework {
@@ -80,9 +87,10 @@ private:
         std::size_t tasks = 0;
     };
 
+    Resources total_;
+    Resources free_; // total_ without those of the tasks with `holds`
     Map map_;
     std::map<FrameworkId, Framework> frameworks_; // those with a task here
-    Resources used_;                              // the sum over tasks with `holds`
     std::size_t live_ = 0;
     std::set<std::pair<Time, TaskKey>> deadlines_; // each task's earlier one of retry_at and destroy_at
 };

@@ -1,0 +1,382 @@
+#include "agent/core/agent.h"
+
+#include "agent/core/ending.h"
+#include "protocol/codec/task_body.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace stoa::agent {
+
+Agent::Agent(Options options, Recovered recovered, Rng& rng, Time now, WallTime wall, Output& out)
+    : options_(std::move(options)), rng_(rng), tasks_(options_.info.resources) {
+    Turn turn{now, wall, out};
+    recover(std::move(recovered), turn);
+}
+
+void Agent::step(const Input& input, Time now, WallTime wall, Output& out) {
+    if (stopped_) return;
+    Turn turn{now, wall, out};
+    std::visit([&](const auto& event) { on(event, turn); }, input);
+    runDue(turn);
+    retireIfDone(turn);
+}
+
+std::optional<Time> Agent::nextDeadline() const {
+    if (stopped_) return std::nullopt;
+    const std::optional<Time> tasks = tasks_.nextDeadline();
+    if (!tasks || !retire_by_) return tasks ? tasks : retire_by_;
+    return std::min(*tasks, *retire_by_);
+}
+
+// ---- The session with the master -----------------------------------------------------------------------------
+
+void Agent::on(const MasterConnected&, Turn& turn) {
+    ++connection_;
+    link_ = Link::kRegistering;
+    ++counters_.registrations;
+    // It tells every task's state, so it waits for all that was ever stored.
+    sayToMaster(agent_says::Register{options_.info, options_.incarnation, tasks(), tasks_.frameworks()}, appended_,
+                turn);
+}
+
+void Agent::on(const MasterGone&, Turn&) { link_ = Link::kDown; }
+
+void Agent::on(const MasterMessage& event, Turn& turn) {
+    if (link_ == Link::kDown) return;
+    std::visit([&](const auto& message) { on(message, turn); }, event.message);
+}
+
+void Agent::on(const master_says::Registered& message, Turn& turn) {
+    link_ = Link::kRegistered;
+    if (message.update_retry > Duration::zero()) options_.update_retry = message.update_retry;
+    if (message.id != options_.info.id) {
+        options_.info.id = message.id;
+        append(Identity{message.id}, turn);
+    }
+    for (auto& [key, task] : tasks_.all()) {
+        task.sent = false;
+        forward(task, turn);
+    }
+}
+
+void Agent::on(const master_says::Refused& message, Turn& turn) {
+    stop(absl::StrCat("the master refused this agent: ", message.reason), true, turn);
+}
+
+// Executors other than the command's come with a later step; a Launch that names one was refused.
+void Agent::on(const master_says::ToExecutor&, Turn&) { ++counters_.dropped_messages; }
+
+void Agent::on(const master_says::ShutdownExecutor&, Turn&) { ++counters_.dropped_messages; }
+
+// ---- Launch and kill -----------------------------------------------------------------------------------------
+
+void Agent::on(const master_says::Launch& message, Turn& turn) {
+    const TaskKey key{message.framework.id, message.task.id};
+    if (tasks_.find(key) != nullptr) {
+        ++counters_.duplicate_launches;
+        return;
+    }
+    Task& task = tasks_.add(message.framework, message.task);
+    task.intent = append(LaunchIntended{message.framework, message.task}, turn);
+    if (!task.info.executor.empty()) {
+        refuse(task, TaskState::kError, Reason::kTaskInvalid,
+               absl::StrCat("the task names the executor \"", task.info.executor.value(),
+                            "\", and this agent runs commands only"),
+               turn);
+        return;
+    }
+    if (retiring_) {
+        refuse(task, TaskState::kLost, Reason::kAgentRemoved, "the agent is being stopped for good", turn);
+        return;
+    }
+    if (absl::Status held = tasks_.hold(task); !held.ok()) {
+        refuse(task, TaskState::kLost, Reason::kInvalidOffers,
+               absl::StrCat("does not fit in what is free on the agent: ", held.message()), turn);
+        return;
+    }
+    ++counters_.launches;
+    task.container = Task::Container::kLaunching;
+    say(LaunchContainer{message.framework, message.task}, task.intent, turn);
+    appendStatus(task, TaskState::kStarting, Reason::kNone, "", turn);
+}
+
+// A refused task is one that ended at once: its status is stored, repeated and acknowledged like any other.
+void Agent::refuse(Task& task, TaskState state, Reason reason, std::string message, Turn& turn) {
+    ++counters_.refused_launches;
+    end(task, state, reason, std::move(message), turn);
+}
+
+void Agent::on(const master_says::Kill& message, Turn& turn) {
+    Task* task = tasks_.find({message.framework, message.task});
+    if (task == nullptr) {
+        ++counters_.kills_of_unknown;
+        TaskStatus status;
+        status.task = message.task;
+        status.agent = options_.info.id;
+        status.state = TaskState::kLost;
+        status.source = StatusSource::kAgent;
+        status.reason = Reason::kTaskUnknown;
+        status.message = "the agent to which the kill was sent doesn't know the task";
+        status.timestamp = turn.wall;
+        sayToMaster(agent_says::StatusUpdate{message.framework, status, status.state}, appended_, turn);
+        return;
+    }
+    ++counters_.kills;
+    kill(*task, message.grace ? *message.grace : graceOf(*task), turn);
+}
+
+void Agent::on(const master_says::ShutdownFramework& message, Turn& turn) {
+    auto [it, last] = tasks_.of(message.framework);
+    while (it != last) {
+        Task& task = (it++)->second; // may be erased below
+        task.framework_shut_down = true;
+        if (isTerminal(task.state)) {
+            forget(task, turn);
+            continue;
+        }
+        task.unacknowledged.clear();
+        task.latest.uuid.reset();
+        task.retry_at.reset();
+        tasks_.reindex(task);
+        kill(task, graceOf(task), turn);
+    }
+}
+
+void Agent::on(const Retire&, Turn& turn) {
+    if (retiring_) return;
+    retiring_ = true;
+    for (auto& [key, task] : tasks_.all()) kill(task, graceOf(task), turn);
+}
+
+void Agent::kill(Task& task, Duration grace, Turn& turn) {
+    if (isTerminal(task.state)) return;
+    grace = std::max(grace, Duration::zero());
+    if (task.kill_requested && grace >= task.kill_grace) return;
+    const bool again = task.kill_requested;
+    task.kill_requested = true;
+    task.kill_grace = grace;
+    task.intent = append(KillIntended{task.key(), grace}, turn);
+    carryOutKill(task, again, turn);
+}
+
+void Agent::carryOutKill(Task& task, bool signalled, Turn& turn) {
+    if (task.container != Task::Container::kRunning || task.kill_grace == Duration::zero()) {
+        // On its way, it never has to run; and without a grace there is nothing to wait for.
+        task.destroy_at.reset();
+        say(DestroyContainer{task.key()}, task.intent, turn);
+    } else {
+        if (!signalled) say(SignalContainer{task.key()}, task.intent, turn);
+        const Time at = turn.now + task.kill_grace;
+        task.destroy_at = task.destroy_at ? std::min(*task.destroy_at, at) : at;
+    }
+    tasks_.reindex(task);
+}
+
+Duration Agent::graceOf(const Task& task) const {
+    if (const absl::StatusOr<TaskSpec> spec = readTaskBody(task.info.body); spec.ok() && spec->kill_grace) {
+        return *spec->kill_grace;
+    }
+    return options_.kill_grace;
+}
+
+// ---- What the launcher saw -----------------------------------------------------------------------------------
+
+void Agent::on(const launcher_says::ContainerStarted& event, Turn& turn) {
+    Task* task = tasks_.find(event.key);
+    if (task == nullptr || isTerminal(task->state)) {
+        ++counters_.stray_containers;
+        say(DestroyContainer{event.key}, 0, turn);
+        return;
+    }
+    if (task->container == Task::Container::kRunning) return;
+    task->container = Task::Container::kRunning;
+    task->latest.pid = event.pid;
+    task->latest.start_time = event.start_time;
+    task->latest.isolation = event.isolation.empty() ? options_.info.isolation : event.isolation;
+    appendStatus(*task, TaskState::kRunning, Reason::kNone, "", turn);
+}
+
+void Agent::on(const launcher_says::ContainerFailed& event, Turn& turn) {
+    Task* task = tasks_.find(event.key);
+    if (task == nullptr || isTerminal(task->state)) {
+        say(ForgetContainer{event.key}, appended_, turn);
+        return;
+    }
+    endFailed(*task, event.reason, turn);
+}
+
+void Agent::on(const launcher_says::ContainerExited& event, Turn& turn) {
+    Task* task = tasks_.find(event.key);
+    if (task == nullptr || isTerminal(task->state)) {
+        say(ForgetContainer{event.key}, appended_, turn);
+        return;
+    }
+    endExited(*task, event.outcome, event.unknown_reason, turn);
+}
+
+void Agent::endFailed(Task& task, const std::string& reason, Turn& turn) {
+    if (task.kill_requested) {
+        end(task, TaskState::kKilled, Reason::kTaskKilledDuringLaunch, "killed before it ran", turn);
+    } else {
+        end(task, TaskState::kFailed, Reason::kContainerLaunchFailed, reason, turn);
+    }
+}
+
+void Agent::endExited(Task& task, const TaskOutcome& outcome, const std::string& unknown_reason, Turn& turn) {
+    task.latest.outcome = outcome;
+    if (outcome.out_of_memory) ++counters_.out_of_memory;
+    if (!outcome.wait_status) ++counters_.unknown_exits;
+    Ending ending = endingOf(outcome, unknown_reason, task.kill_requested, task.info.resources);
+    end(task, ending.state, ending.reason, std::move(ending.message), turn);
+}
+
+// ---- Statuses ------------------------------------------------------------------------------------------------
+
+void Agent::appendStatus(Task& task, TaskState state, Reason reason, std::string message, Turn& turn) {
+    task.state = state;
+    TaskStatus& status = task.latest;
+    status.agent = options_.info.id;
+    status.state = state;
+    status.reason = reason;
+    status.message = std::move(message);
+    status.timestamp = turn.wall;
+    if (task.framework_shut_down) return;
+    status.uuid = makeUuid();
+    const RecordNumber record = append(StatusAppended{task.framework, status}, turn);
+    task.unacknowledged.push_back({status, record});
+    say(TaskChanged{task.framework, task.info, task.state, status}, record, turn);
+    if (task.unacknowledged.size() == 1) forward(task, turn);
+}
+
+void Agent::end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn) {
+    const bool launched = task.container != Task::Container::kNone;
+    task.container = launched ? Task::Container::kEnded : Task::Container::kNone;
+    task.destroy_at.reset();
+    tasks_.release(task);
+    tasks_.reindex(task);
+    appendStatus(task, state, reason, std::move(message), turn);
+    if (task.framework_shut_down) {
+        // The framework is gone and won't acknowledge; the master learns that the resources are free, now or from the
+        // next registration, which no longer lists the task.
+        const TaskKey key = task.key();
+        agent_says::StatusUpdate update{task.framework, task.latest, state};
+        const RecordNumber record = forget(task, turn);
+        sayToMaster(std::move(update), record, turn);
+        if (launched) say(ForgetContainer{key}, record, turn);
+        return;
+    }
+    if (launched) say(ForgetContainer{task.key()}, task.unacknowledged.back().record, turn);
+}
+
+void Agent::forward(Task& task, Turn& turn) {
+    if (link_ != Link::kRegistered || task.unacknowledged.empty()) return;
+    ++counters_.updates_sent;
+    // `latest` tells of the newest status too, so that one must be durable as well.
+    sayToMaster(agent_says::StatusUpdate{task.framework, task.unacknowledged.front().status, task.state},
+                task.unacknowledged.back().record, turn);
+    task.retry = task.sent ? std::min(task.retry * 2, kLongestRetry) : options_.update_retry;
+    task.sent = true;
+    task.retry_at = turn.now + task.retry;
+    tasks_.reindex(task);
+}
+
+void Agent::on(const master_says::AcknowledgeUpdate& message, Turn& turn) {
+    Task* task = tasks_.find({message.framework, message.task});
+    if (task == nullptr || task->unacknowledged.empty() || task->unacknowledged.front().status.uuid != message.uuid) {
+        ++counters_.stray_acknowledgements;
+        return;
+    }
+    task->unacknowledged.pop_front();
+    if (task->unacknowledged.empty()) {
+        if (isTerminal(task->state)) {
+            forget(*task, turn);
+            return;
+        }
+        task->latest.uuid.reset();
+    }
+    append(StatusAcknowledged{task->key(), message.uuid}, turn);
+    task->sent = false;
+    task->retry_at.reset();
+    tasks_.reindex(*task);
+    forward(*task, turn);
+}
+
+RecordNumber Agent::forget(Task& task, Turn& turn) {
+    const TaskKey key = task.key();
+    const RecordNumber record = append(TaskForgotten{key}, turn);
+    say(TaskGone{key}, record, turn);
+    tasks_.erase(key);
+    return record;
+}
+
+// ---- Deadlines -----------------------------------------------------------------------------------------------
+
+void Agent::runDue(Turn& turn) {
+    while (Task* task = tasks_.due(turn.now)) {
+        if (task->destroy_at && *task->destroy_at <= turn.now) {
+            task->destroy_at.reset();
+            say(DestroyContainer{task->key()}, task->intent, turn);
+        }
+        if (task->retry_at && *task->retry_at <= turn.now) {
+            task->retry_at.reset();
+            if (link_ == Link::kRegistered) ++counters_.updates_repeated;
+            forward(*task, turn);
+        }
+        tasks_.reindex(*task);
+    }
+}
+
+void Agent::retireIfDone(Turn& turn) {
+    if (!retiring_ || stopped_ || tasks_.liveCount() > 0) return;
+    if (!retire_by_) retire_by_ = turn.now + kRetireWait;
+    // Without a master nobody acknowledges; what is stored is told when the agent is started again.
+    if (!tasks_.all().empty() && link_ == Link::kRegistered && turn.now < *retire_by_) return;
+    if (link_ == Link::kRegistered) sayToMaster(agent_says::Unregister{}, appended_, turn);
+    stop("stopped for good, as asked", false, turn);
+}
+
+void Agent::stop(std::string why, bool failed, Turn& turn) {
+    say(Stop{std::move(why), failed}, appended_, turn);
+    stopped_ = true;
+}
+
+// ---- Output --------------------------------------------------------------------------------------------------
+
+RecordNumber Agent::append(Record record, Turn& turn) {
+    turn.out.records.push_back(std::move(record));
+    return ++appended_;
+}
+
+void Agent::say(Effect effect, RecordNumber waits_for, Turn& turn) {
+    turn.out.effects.push_back({std::move(effect), waits_for});
+}
+
+void Agent::sayToMaster(FromAgent message, RecordNumber waits_for, Turn& turn) {
+    say(ToMaster{std::move(message), connection_}, waits_for, turn);
+}
+
+// Version 4, from chance.
+Uuid Agent::makeUuid() {
+    Uuid uuid;
+    for (std::size_t half = 0; half < 2; ++half) {
+        std::uint64_t bits = rng_.next();
+        for (std::size_t i = 0; i < 8; ++i, bits >>= 8) uuid[half * 8 + i] = static_cast<std::uint8_t>(bits);
+    }
+    uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0f) | 0x40);
+    uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3f) | 0x80);
+    return uuid;
+}
+
+std::vector<AgentTask> Agent::tasks() const {
+    std::vector<AgentTask> list;
+    list.reserve(tasks_.all().size());
+    for (const auto& [key, task] : tasks_.all()) list.push_back({task.framework, task.info, task.state, task.latest});
+    return list;
+}
+
+std::string Agent::violation() const { return tasks_.violation(); }
+
+} // namespace stoa::agent
