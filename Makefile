@@ -137,7 +137,7 @@ benches: all $(BUILT_BENCHES)
 configure: configure.ac
 	$(call say,CONF,$@)
 	$(Q)command -v autoconf >/dev/null || { echo 'make: autoconf not found: run scripts/setup first' >&2; exit 1; }
-	$(Q)autoconf && rm -rf autom4te.cache
+	$(Q)autoconf && rm -rf autom4te.cache configure~
 
 # Options once given to configure are kept when configure.ac changes.
 config.mk: configure config.mk.in
@@ -274,7 +274,7 @@ test: tests ## build, run the unit tests and 50 seeds of the simulator
 
 check: ## set up, build, run every test, check style and layers: what CI runs
 	@scripts/setup
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory tests headers
 	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS)
 
 # The sanitized variants keep their own folders. Threads are what ThreadSanitizer looks at, so the pure parts'
@@ -282,7 +282,7 @@ check: ## set up, build, run every test, check style and layers: what CI runs
 THREADED = $(filter-out allocator sim,$(UNIT_FOLDERS))
 check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@scripts/setup --full
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory tests headers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g1' tests
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread OPT='-O1 -g1' $(THREADED:%=$(BUILD)/tsan/tests/unit-%)
 	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
@@ -319,9 +319,18 @@ lint: $(GENERATED) ## clang-tidy over what changed since BASE (default: origin's
 lint-all: $(GENERATED)
 	$(Q)scripts/lint --all -- $(CPPFLAGS_ALL) -std=c++20
 
+# Each header compiles by itself, so that whoever includes it needs to know of no other.
+headers: $(HEADERS:%=$(BUILD)/headers/%.ok)
+$(BUILD)/headers/%.ok: % $(BUILD)/flags/compile | $(GENERATED)
+	$(call say,HDR,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) $(WARNINGS) -MMD -MP -MT $@ -MF $(@:.ok=.d) \
+	  -fsyntax-only -include $< -x c++ /dev/null && touch $@
+-include $(HEADERS:%=$(BUILD)/headers/%.d)
+
 check-style check-layers check-format:
 	$(Q)scripts/$@
-.PHONY: format lint lint-all check-style check-layers check-format
+.PHONY: format lint lint-all headers check-style check-layers check-format
 
 # ---- Installation ----------------------------------------------------------------------------------------------
 
@@ -354,7 +363,7 @@ clean: ## remove what was built
 	rm -rf $(BUILD)
 
 distclean: clean ## remove what configure wrote, too
-	rm -rf configure configure~ config.mk config.log config.status autom4te.cache
+	rm -rf configure config.mk config.log config.status autom4te.cache
 
 help: ## this list
 	@echo 'make [TARGET] [BUILD=$(BUILD)] [OPT="$(OPT)"] [SANITIZE=address,undefined] [V=1]'
