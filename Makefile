@@ -288,7 +288,7 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
 	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \
-	  $(call sim_tests,$(BUILD),,301-2000) 'lint=$(MAKE) --no-print-directory lint-all'
+	  $(call sim_tests,$(BUILD),,301-2000) 'lint=scripts/lint --all -- $(LINT_FLAGS)'
 .PHONY: test check check-full
 
 sim: $(BUILD)/bin/stoa-sim ## replay one seed: make sim SEED=1 [AGENTS= TASKS= FAULTS=]
@@ -313,11 +313,12 @@ setup: ## install the Debian packages that are missing (asks for root's rights)
 format: ## lay out the sources with clang-format
 	$(Q)scripts/check-format --fix
 
+LINT_FLAGS = $(CPPFLAGS_ALL) -std=c++20
 lint: $(GENERATED) ## clang-tidy over what changed since BASE (default: origin's main)
-	$(Q)BASE='$(BASE)' scripts/lint -- $(CPPFLAGS_ALL) -std=c++20
+	$(Q)BASE='$(BASE)' scripts/lint -- $(LINT_FLAGS)
 
-lint-all: $(GENERATED)
-	$(Q)scripts/lint --all -- $(CPPFLAGS_ALL) -std=c++20
+lint-all: $(GENERATED) ## clang-tidy over everything
+	$(Q)scripts/lint --all -- $(LINT_FLAGS)
 
 # Each header compiles by itself, so that whoever includes it needs to know of no other.
 headers: $(HEADERS:%=$(BUILD)/headers/%.ok)
