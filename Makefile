@@ -278,7 +278,8 @@ check: ## set up, build, run every test, check style and layers: what CI runs
 	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS)
 
 # The sanitized variants keep their own folders. Threads are what ThreadSanitizer looks at, so the pure parts'
-# tests are not repeated under it.
+# tests are not repeated under it. Lint is a make of its own because it needs config.mk, which may not have been there
+# when this one began; not by $(MAKE), whose recipes run even under make -n.
 THREADED = $(filter-out allocator sim,$(UNIT_FOLDERS))
 check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@scripts/setup --full
@@ -288,7 +289,7 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
 	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \
-	  $(call sim_tests,$(BUILD),,301-2000) 'lint=scripts/lint --all -- $(LINT_FLAGS)'
+	  $(call sim_tests,$(BUILD),,301-2000) 'lint=env -u MAKEFLAGS make -s BUILD=$(BUILD) lint-all'
 .PHONY: test check check-full
 
 sim: $(BUILD)/bin/stoa-sim ## replay one seed: make sim SEED=1 [AGENTS= TASKS= FAULTS=]
@@ -313,12 +314,11 @@ setup: ## install the Debian packages that are missing (asks for root's rights)
 format: ## lay out the sources with clang-format
 	$(Q)scripts/check-format --fix
 
-LINT_FLAGS = $(CPPFLAGS_ALL) -std=c++20
 lint: $(GENERATED) ## clang-tidy over what changed since BASE (default: origin's main)
-	$(Q)BASE='$(BASE)' scripts/lint -- $(LINT_FLAGS)
+	$(Q)BASE='$(BASE)' scripts/lint -- $(CPPFLAGS_ALL) -std=c++20
 
 lint-all: $(GENERATED) ## clang-tidy over everything
-	$(Q)scripts/lint --all -- $(LINT_FLAGS)
+	$(Q)scripts/lint --all -- $(CPPFLAGS_ALL) -std=c++20
 
 # Each header compiles by itself, so that whoever includes it needs to know of no other.
 headers: $(HEADERS:%=$(BUILD)/headers/%.ok)

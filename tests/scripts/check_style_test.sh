@@ -24,40 +24,40 @@ passes() { # NAME
 
 about='// Says who holds what, and is asked before anything is promised.'
 
-put a/ledger.h '#pragma once' '' 'class Ledger;' "$about"
-says "a header opens with its paragraph" "a/ledger.h:1: a header opens with a paragraph"
-put a/ledger.h "// Ledger." '#pragma once'
-says "a word is not a paragraph" "a/ledger.h:1: a header opens with a paragraph"
-put a/ledger.h "$about" 'class Ledger;'
-says "a header is included once" "a/ledger.h:1: a header begins with #pragma once"
-put a/ledger.h "$about" '#pragma once'
-says "a header that nobody includes is dead" "a/ledger.h:1: no file includes this header"
-also a/ledger.cc '#include "a/ledger.h"'
+put protocol/ledger.h '#pragma once' '' 'class Ledger;' "$about"
+says "a header opens with its paragraph" "protocol/ledger.h:1: a header opens with a paragraph"
+put protocol/ledger.h "// Ledger." '#pragma once'
+says "a word is not a paragraph" "protocol/ledger.h:1: a header opens with a paragraph"
+put protocol/ledger.h "$about" 'class Ledger;'
+says "a header is included once" "protocol/ledger.h:1: a header begins with #pragma once"
+put protocol/ledger.h "$about" '#pragma once'
+says "a header that nobody includes is dead" "protocol/ledger.h:1: no file includes this header"
+also protocol/ledger.cc '#include "protocol/ledger.h"'
 passes "a paragraph before #pragma once"
-also a/ledger.h '#pragma once' '' "$about"
+also protocol/ledger.h '#pragma once' '' "$about"
 passes "a paragraph after #pragma once"
 
-put a/long.cc "$(yes int | head -801)"
-says "no file is longer than a sitting" "a/long.cc:801: has more than 800 lines"
+put protocol/long.cc "$(yes int | head -801)"
+says "no file is longer than a sitting" "protocol/long.cc:801: has more than 800 lines"
 for name in utils.cc common.cc task_manager.cc misc.cc ledger_impl.cc helpers/ledger.cc string_util.cc; do
-  put "a/$name" 'int a;'
-  says "$name is no name" "a/$name:1: "
+  put "protocol/$name" 'int a;'
+  says "$name is no name" "protocol/$name:1: "
 done
-put a/Ledger.cc 'int a;'
-says "sources are lower_snake" "a/Ledger.cc:1: sources are named"
-put a/ledger.cc 'int a;' 'int b; '
-says "no white space at the end" "a/ledger.cc:2: ends with white space"
+put protocol/Ledger.cc 'int a;'
+says "sources are lower_snake" "protocol/Ledger.cc:1: sources are named"
+put protocol/ledger.cc 'int a;' 'int b; '
+says "no white space at the end" "protocol/ledger.cc:2: ends with white space"
 put scripts/demo 'if true; then' '\techo' 'fi'
 says "no tabs" "scripts/demo:2: contains a tab"
 put Makefile 'all:' '\techo'
 passes "make needs its tabs"
-put a/ledger.cc 'int a;\r'
-says "no carriage returns" "a/ledger.cc:1: ends with a carriage return"
-put a/ledger.cc 'int a; // NOLINT'
-says "NOLINT names its check" "a/ledger.cc:1: NOLINT names the check"
-put a/ledger.cc 'int a; // NOLINT(cert-err58-cpp)'
-says "NOLINT gives its reason" "a/ledger.cc:1: NOLINT gives its reason"
-put a/ledger.cc '// NOLINTNEXTLINE(cert-err58-cpp): the C interface asks for it' 'int a;'
+put protocol/ledger.cc 'int a;\r'
+says "no carriage returns" "protocol/ledger.cc:1: ends with a carriage return"
+put protocol/ledger.cc 'int a; // NOLINT'
+says "NOLINT names its check" "protocol/ledger.cc:1: NOLINT names the check"
+put protocol/ledger.cc 'int a; // NOLINT(cert-err58-cpp)'
+says "NOLINT gives its reason" "protocol/ledger.cc:1: NOLINT gives its reason"
+put protocol/ledger.cc '// NOLINTNEXTLINE(cert-err58-cpp): the C interface asks for it' 'int a;'
 passes "NOLINT with both"
 
 rm -rf "${tree:?}"/*
