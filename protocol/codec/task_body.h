@@ -1,6 +1,6 @@
 // What a task carries along for the one who launches it: the command, the files it wants, its labels. Between the
 // framework that made it and the agent's launcher that reads it nobody looks inside; it travels as a Body, which is a
-// message of schema/framework.capnp's TaskInfo with the decided-on fields (ids, resources) left empty.
+// message of schema/task.capnp's TaskInfo with the decided-on fields (ids, resources) left empty.
 //
 //   task.body = makeTaskBody({.command = {.shell = "exit 7"}});
 //   absl::StatusOr<TaskSpec> spec = readTaskBody(task.body);

@@ -1,6 +1,6 @@
 // What schedulers and the master say to each other, decoded and checked: calls go to the master, events to the
 // scheduler. These are the few plain structs that decisions are made on; what is only carried along (a task's
-// command, labels, data) stays one immutable shared body, written in Cap'n Proto as schema/framework.capnp's
+// command, labels, data) stays one immutable shared body, written in Cap'n Proto as schema/task.capnp's
 // TaskInfo, and is read only where it is used (the agent's launcher, a page that shows it).
 //
 // codec/ makes these from bytes or JSON, once, at the door; a value of these types passed its checks of form. What
