@@ -1,7 +1,7 @@
 @0x91d7c113cadacd96;
 # What agents and masters say to each other, and the parts of it that both also keep in their stores. Binary only and
-# ours alone, so compact: amounts in thousandths, and a task's
-# body as the bytes it came in. Fields are only ever added.
+# ours alone, so compact: amounts in thousandths, and a task's body as the bytes it
+# came in. Fields are only ever added.
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("stoa::schema::compact");
 using Resources = import "resources.capnp";
