@@ -12,8 +12,6 @@ namespace stoa {
 // Never null where a struct has one, unless said there.
 using Body = std::shared_ptr<const std::string>;
 
-inline Body makeBody(std::string bytes) {
-    return std::make_shared<const std::string>(std::move(bytes));
-}
+inline Body makeBody(std::string bytes) { return std::make_shared<const std::string>(std::move(bytes)); }
 
 } // namespace stoa

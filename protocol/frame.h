@@ -46,13 +46,13 @@ inline constexpr std::size_t kLargestBody = std::size_t{64} << 20;
 inline constexpr std::size_t kLongestGoodbye = 1024;
 
 enum class FrameError : std::uint8_t {
-    kHeaderSize,   // truncated, or too long
-    kMagic,        // not ours at all
-    kVersion,      // ours, but of a version that this one doesn't speak
-    kKind,         // unknown
-    kBodySize,     // not what the header says, or larger than allowed
-    kPartCount,    // a body missing, or more parts than a frame has
-    kFields,       // a kind whose numbers don't fit it
+    kHeaderSize, // truncated, or too long
+    kMagic,      // not ours at all
+    kVersion,    // ours, but of a version that this one doesn't speak
+    kKind,       // unknown
+    kBodySize,   // not what the header says, or larger than allowed
+    kPartCount,  // a body missing, or more parts than a frame has
+    kFields,     // a kind whose numbers don't fit it
 };
 inline constexpr int kFrameErrors = 7;
 std::string_view name(FrameError error); // "header size"

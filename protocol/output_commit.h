@@ -84,8 +84,8 @@ private:
     RecordNumber durable_ = 0;
     std::size_t held_count_ = 0;
     std::vector<Effect> released_;
-    absl::flat_hash_map<Destination, std::deque<Held>> held_;      // only destinations with something held
-    std::map<RecordNumber, std::vector<Destination>> waiting_;     // by the record that a queue's first effect needs
+    absl::flat_hash_map<Destination, std::deque<Held>> held_;  // only destinations with something held
+    std::map<RecordNumber, std::vector<Destination>> waiting_; // by the record that a queue's first effect needs
 };
 
 } // namespace stoa

@@ -50,10 +50,10 @@ struct SessionCounters {
     std::uint64_t bodies_in = 0;  // delivered
     std::uint64_t bodies_out = 0; // accepted for sending
     std::uint64_t retransmitted = 0;
-    std::uint64_t duplicates = 0;  // frames that had arrived before
-    std::uint64_t gaps = 0;        // frames ahead of a missing one, dropped
-    std::uint64_t stale = 0;       // frames of an earlier session, dropped
-    std::uint64_t unexpected = 0;  // frames that make no sense from this side, or acknowledge what wasn't sent; dropped
+    std::uint64_t duplicates = 0; // frames that had arrived before
+    std::uint64_t gaps = 0;       // frames ahead of a missing one, dropped
+    std::uint64_t stale = 0;      // frames of an earlier session, dropped
+    std::uint64_t unexpected = 0; // frames that make no sense from this side, or acknowledge what wasn't sent; dropped
     std::uint64_t refused_epoch = 0; // frames of a lower epoch (dialer), or meant for another one (acceptor)
     std::uint64_t resets_in = 0;
     std::uint64_t resets_out = 0;
@@ -70,7 +70,7 @@ public:
 
     // What one frame or the passing of time led to.
     struct Verdict {
-        Body deliver;    // may be null
+        Body deliver; // may be null
         bool ended = false;
         std::string why; // when ended; empty when this end had said goodbye itself
     };

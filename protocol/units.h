@@ -42,8 +42,6 @@ struct Bytes {
 };
 
 // Memory and disk are counted in megabytes of 2^20 bytes on the wire.
-constexpr Bytes bytesOfMegabytes(Milli megabytes) {
-    return {megabytes.count * (std::int64_t{1} << 20) / 1000};
-}
+constexpr Bytes bytesOfMegabytes(Milli megabytes) { return {megabytes.count * (std::int64_t{1} << 20) / 1000}; }
 
 } // namespace stoa

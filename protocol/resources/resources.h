@@ -98,7 +98,9 @@ public:
     std::string shortfall(const Resources& shape) const;
 
     friend bool operator==(const Resources&, const Resources&) = default;
-    friend std::ostream& operator<<(std::ostream& out, const Resources& resources) { return out << resources.toString(); }
+    friend std::ostream& operator<<(std::ostream& out, const Resources& resources) {
+        return out << resources.toString();
+    }
 
 private:
     Scalars scalars_{};
