@@ -51,9 +51,9 @@ struct JobSpec {
     CommandSpec command; // sees STOA_JOB, STOA_TASK_INDEX, STOA_TASK_COUNT and STOA_ATTEMPT besides
     Resources shape;     // of each task
     std::uint32_t count = 1;
-    bool array = false;            // for people: "task 0 of 1" is still an array when it was asked for as one
-    std::vector<JobNumber> after;  // start when all these have succeeded
-    std::uint32_t retries = 0;     // further attempts at a task that failed
+    bool array = false;           // for people: "task 0 of 1" is still an array when it was asked for as one
+    std::vector<JobNumber> after; // start when all these have succeeded
+    std::uint32_t retries = 0;    // further attempts at a task that failed
     std::vector<JobInput> inputs;
     std::vector<std::string> outputs; // paths in the sandbox, for later jobs and for the submitter
     std::vector<Constraint> constraints;
@@ -71,12 +71,8 @@ inline constexpr std::size_t kTaskPhases = 7;
 std::string_view name(JobState state);  // "running"
 std::string_view name(TaskPhase phase); // "waiting"
 std::optional<TaskPhase> taskPhaseNamed(std::string_view name);
-constexpr bool isFinal(JobState state) {
-    return state >= JobState::kSucceeded;
-}
-constexpr bool isFinal(TaskPhase phase) {
-    return phase >= TaskPhase::kSucceeded;
-}
+constexpr bool isFinal(JobState state) { return state >= JobState::kSucceeded; }
+constexpr bool isFinal(TaskPhase phase) { return phase >= TaskPhase::kSucceeded; }
 
 // How often something went wrong, by what: {"exit 1": 3, "out of memory": 1}.
 using Reasons = std::map<std::string, std::uint32_t>;

@@ -83,8 +83,8 @@ struct JobRecord {
     JobNumber job = 0;
     JobSpec spec;
     WallTime submitted;
-    WallTime ended;           // 0: not yet
-    std::string cancelled;    // why; empty: it was not
+    WallTime ended;        // 0: not yet
+    std::string cancelled; // why; empty: it was not
     friend bool operator==(const JobRecord&, const JobRecord&) = default;
 };
 // Of a task that was launched at least once.
@@ -191,13 +191,14 @@ class Queue {
 public:
     struct Options {
         std::string role = "*";
-        std::uint32_t max_losses = 20;                      // of one task; then it fails, since something is very wrong
-        Duration first_retry = std::chrono::milliseconds(200);  // doubles with each further one …
-        Duration longest_retry = std::chrono::seconds(30);      // … up to this
-        Duration unreachable_patience = std::chrono::minutes(10); // after which a task is given up and started elsewhere
-        Duration reconcile_interval = std::chrono::seconds(15);   // doubles to ten minutes while answers are missing
-        std::size_t kept_jobs = 1'000;          // ended ones; the oldest are forgotten
-        std::size_t unfinished_jobs = 100'000;  // further ones are refused
+        std::uint32_t max_losses = 20; // of one task; then it fails, since something is very wrong
+        Duration first_retry = std::chrono::milliseconds(200); // doubles with each further one …
+        Duration longest_retry = std::chrono::seconds(30);     // … up to this
+        Duration unreachable_patience =
+            std::chrono::minutes(10);                           // after which a task is given up and started elsewhere
+        Duration reconcile_interval = std::chrono::seconds(15); // doubles to ten minutes while answers are missing
+        std::size_t kept_jobs = 1'000;                          // ended ones; the oldest are forgotten
+        std::size_t unfinished_jobs = 100'000;                  // further ones are refused
     };
 
     Queue(Options options, const Recovered& recovered);
@@ -241,24 +242,29 @@ private:
         WallTime submitted;
         WallTime ended;
         std::string cancelled;
-        std::vector<Task> tasks;            // those launched at least once: indices below tasks.size()
-        std::set<std::uint32_t> again;      // of these, the ones to be launched anew, now
-        std::uint32_t unmet = 0;            // jobs of spec.after that have not succeeded yet
+        std::vector<Task> tasks;       // those launched at least once: indices below tasks.size()
+        std::set<std::uint32_t> again; // of these, the ones to be launched anew, now
+        std::uint32_t unmet = 0;       // jobs of spec.after that have not succeeded yet
         std::array<std::uint32_t, kTaskPhases> phases{};
         Reasons reasons;
         std::uint64_t version = 1;
-        bool touched = false;               // in touched_
-        std::vector<JobNumber> dependents;  // unfinished jobs that wait for this one
+        bool touched = false;              // in touched_
+        std::vector<JobNumber> dependents; // unfinished jobs that wait for this one
+        std::uint32_t readers = 0;         // unfinished jobs that name this one, and may fetch its outputs
         std::vector<ShowJob> watchers;
-        std::string shape_key;
+    };
+    struct Doomed { // to be cancelled, for a job that it waits for did not succeed
+        JobNumber job = 0;
+        JobNumber because_of = 0;
+        WallTime when;
     };
     // Tasks that are alike to the master.
     struct Group {
-        std::string demand;          // its name
+        std::string demand; // its name
         Resources shape;
         std::vector<Constraint> constraints;
-        std::set<JobNumber> jobs;    // with something to launch
-        std::uint64_t pending = 0;   // tasks to launch, over all jobs
+        std::set<JobNumber> jobs;  // with something to launch
+        std::uint64_t pending = 0; // tasks to launch, over all jobs
     };
 
     void on(const sdk::Told& told, Time now, Output& output);
@@ -274,36 +280,36 @@ private:
     void onTold(const sdk::Disconnected& disconnected, Time now, Output& output);
     void onTold(const event::Offers& offers, Time now, Output& output);
     void onTold(const event::Update& update, Time now, Output& output);
-    void onTold(const event::Rescind&, Time, Output&) {}  // an accept that crosses it comes back as NotSaid, or as LOST
-    void onTold(const event::Message&, Time, Output&) {}  // command tasks send none
-    void onTold(const event::Failure&, Time, Output&) {}  // the tasks' own updates follow
-    void onTold(const event::Error&, Time, Output&) {}    // the daemon ends
+    void onTold(const event::Rescind&, Time, Output&) {} // an accept that crosses it comes back as NotSaid, or as LOST
+    void onTold(const event::Message&, Time, Output&) {} // command tasks send none
+    void onTold(const event::Failure&, Time, Output&) {} // the tasks' own updates follow
+    void onTold(const event::Error&, Time, Output&) {}   // the daemon ends
 
     void restore(const Recovered& recovered);
+    void completeRestored(Output& output);
     absl::Status admissible(const JobSpec& spec) const;
-    void release(Job& job);
     void cancelJob(Job& job, const std::string& why, WallTime when, Output& output);
+    void cancelDependents(Output& output);
     void settle(Job& job, WallTime when, Output& output);
     void forgetOldest(Output& output);
 
     void useOffer(const Offer& offer, Output& output);
-    bool fill(Group& group, const Offer& offer, AgentSlot agent, Resources& left, std::vector<TaskInfo>& launches,
-              Output& output);
+    void fill(Group& group, AgentSlot agent, Resources& left, std::vector<TaskInfo>& launches, Output& output);
     TaskInfo launch(Job& job, std::uint32_t index, AgentSlot agent, Output& output);
     TaskSpec taskSpec(const Job& job, std::uint32_t index, std::uint32_t attempt) const;
     std::vector<InputSpec> resolveInputs(const Job& job, std::uint32_t index) const;
 
     void endAttempt(Job& job, std::uint32_t index, const TaskStatus& status, Time now, Output& output);
+    void loseAttempt(Job& job, std::uint32_t index, const std::string& why, WallTime when, Time now, Output& output);
+    void tryAgain(Job& job, std::uint32_t index, std::uint32_t times_before, Time now);
     void finish(Job& job, std::uint32_t index, TaskPhase phase, WallTime when, Output& output);
-    void tryAgain(Job& job, std::uint32_t index, bool counts, bool final, const std::string& why, WallTime when, Time now,
-                  Output& output);
-    void setPhase(Job& job, Task& task, TaskPhase phase);
-    void dropLive(TaskRef ref);
+    void blame(Job& job, Task& task, const std::string& reason, std::string why);
+    void setPhase(Job& job, std::uint32_t index, TaskPhase phase);
 
     Job* find(JobNumber job);
     std::uint64_t pendingOf(const Job& job) const;
+    // To be called after whatever changes pendingOf(job), with what it was before.
     void index(Job& job, std::uint64_t pending_before);
-    Group& groupOf(Job& job);
     AgentSlot slotOf(const AgentId& agent, const Address& address);
     void due(Time now, Output& output);
     void restateDemands(Output& output);
@@ -340,11 +346,13 @@ private:
     std::set<TaskRef> unconfirmed_; // live, and nothing heard of in this session
     std::optional<Time> reconcile_at_;
     Duration reconcile_interval_{0};
-    std::map<TaskRef, Time> unreachable_;            // when patience ends
-    std::set<std::pair<Time, TaskRef>> patience_;    // the same, by time
-    std::map<TaskRef, Time> delayed_;                // when to try again
-    std::set<std::pair<Time, TaskRef>> delays_;      // the same, by time
+    std::map<TaskRef, Time> unreachable_;         // when patience ends
+    std::set<std::pair<Time, TaskRef>> patience_; // the same, by time
+    std::map<TaskRef, Time> delayed_;             // when to try again
+    std::set<std::pair<Time, TaskRef>> delays_;   // the same, by time
 
+    bool restored_ = false;          // completeRestored() is still to come
+    std::vector<Doomed> doomed_;     // empty between steps
     std::vector<JobNumber> touched_; // in this step
     absl::flat_hash_map<RequestId, JobNumber> watching_;
 };

@@ -1,6 +1,5 @@
 #include "frameworks/sdk/driver_core.h"
-
-#include <absl/strings/str_cat.h>
+#include "protocol/strings.h"
 
 #include <utility>
 
@@ -14,8 +13,8 @@ void DriverCore::step(const DriverInput& input, Time, DriverOutput& output) {
 void DriverCore::on(const Connected& connected, DriverOutput& output) {
     // A leader that was replaced may not know it yet: its number tells.
     if (connected.epoch < highest_epoch_) {
-        output.drop_session = absl::StrCat("this master leads in epoch ", connected.epoch, ", but epoch ", highest_epoch_,
-                                           " was seen already");
+        output.drop_session =
+            concat("this master leads in epoch ", connected.epoch, ", but epoch ", highest_epoch_, " was seen already");
         return;
     }
     highest_epoch_ = connected.epoch;
@@ -37,7 +36,7 @@ void DriverCore::on(const Received& received, DriverOutput& output) {
 
 void DriverCore::onEvent(const event::Subscribed& subscribed, DriverOutput& output) {
     if (subscribed.epoch < highest_epoch_) {
-        output.drop_session = absl::StrCat("SUBSCRIBED of epoch ", subscribed.epoch, " came after epoch ", highest_epoch_);
+        output.drop_session = concat("SUBSCRIBED of epoch ", subscribed.epoch, " came after epoch ", highest_epoch_);
         return;
     }
     highest_epoch_ = subscribed.epoch;
@@ -117,11 +116,11 @@ absl::Status DriverCore::takeOffers(const std::vector<OfferId>& offers, bool one
         auto open = offers_.find(offer);
         if (open == offers_.end()) {
             return absl::NotFoundError(
-                absl::StrCat("offer ", offer.value(), " does not stand: rescinded, used, or of an earlier session"));
+                concat("offer ", offer.value(), " does not stand: rescinded, used, or of an earlier session"));
         }
         if (one_agent && agent && *agent != open->second) {
-            return absl::InvalidArgumentError(absl::StrCat("offers of two agents in one accept: ", agent->value(), " and ",
-                                                           open->second.value()));
+            return absl::InvalidArgumentError(
+                concat("offers of two agents in one accept: ", agent->value(), " and ", open->second.value()));
         }
         agent = &open->second;
     }

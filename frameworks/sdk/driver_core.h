@@ -98,8 +98,8 @@ private:
     Options options_;
     State state_ = State::kDisconnected;
     std::uint64_t highest_epoch_ = 0;
-    std::optional<call::SetDemands> demands_;        // as last said; restated at each subscription
-    absl::flat_hash_map<OfferId, AgentId> offers_;   // those that stand in this session; never iterated
+    std::optional<call::SetDemands> demands_;      // as last said; restated at each subscription
+    absl::flat_hash_map<OfferId, AgentId> offers_; // those that stand in this session; never iterated
 };
 
 } // namespace stoa::sdk

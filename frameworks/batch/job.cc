@@ -1,0 +1,126 @@
+#include "frameworks/batch/job.h"
+#include "protocol/strings.h"
+
+#include <absl/strings/numbers.h>
+
+#include <absl/strings/str_split.h>
+
+#include <array>
+
+namespace stoa::batch {
+
+namespace {
+
+constexpr std::uint32_t kMostTasks = 1'000'000; // of one job
+constexpr std::uint32_t kMostRetries = 1'000;
+constexpr std::array<std::string_view, kTaskPhases> kPhaseNames = {"waiting",   "launched", "running",  "unreachable",
+                                                                   "succeeded", "failed",   "cancelled"};
+
+bool leavesSandbox(std::string_view path) {
+    if (path.empty() || path.front() == '/') return true;
+    for (absl::string_view part : absl::StrSplit(toAbsl(path), '/')) {
+        if (part == "..") return true;
+    }
+    return false;
+}
+
+} // namespace
+
+TaskId taskId(const AttemptRef& attempt) {
+    return TaskId(concat(attempt.task.job, ".", attempt.task.index, ".", attempt.attempt));
+}
+
+std::optional<AttemptRef> parseTaskId(std::string_view id) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(toAbsl(id), '.');
+    AttemptRef ref;
+    if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &ref.task.job) ||
+        !absl::SimpleAtoi(parts[1], &ref.task.index) || !absl::SimpleAtoi(parts[2], &ref.attempt) ||
+        taskId(ref).value() != id) {
+        return std::nullopt;
+    }
+    return ref;
+}
+
+std::string_view name(JobState state) {
+    switch (state) {
+    case JobState::kHeld: return "held";
+    case JobState::kQueued: return "queued";
+    case JobState::kRunning: return "running";
+    case JobState::kCancelling: return "cancelling";
+    case JobState::kSucceeded: return "succeeded";
+    case JobState::kFailed: return "failed";
+    case JobState::kCancelled: return "cancelled";
+    }
+    return "";
+}
+
+std::string_view name(TaskPhase phase) { return kPhaseNames[static_cast<std::size_t>(phase)]; }
+
+std::optional<TaskPhase> taskPhaseNamed(std::string_view name) {
+    for (std::size_t i = 0; i < kTaskPhases; ++i) {
+        if (kPhaseNames[i] == name) return static_cast<TaskPhase>(i);
+    }
+    return std::nullopt;
+}
+
+absl::Status validate(const JobSpec& spec) {
+    using absl::InvalidArgumentError;
+    if (spec.command.shell.empty() == spec.command.argv.empty()) {
+        return InvalidArgumentError("command: give a program with its arguments, or a shell line");
+    }
+    if (!spec.command.argv.empty() && spec.command.argv.front().empty())
+        return InvalidArgumentError("command: the program is empty");
+    if (spec.count == 0 || spec.count > kMostTasks) {
+        return InvalidArgumentError(concat("count: ", spec.count, " is not between 1 and ", kMostTasks));
+    }
+    if (spec.retries > kMostRetries) {
+        return InvalidArgumentError(concat("retries: ", spec.retries, " is more than ", kMostRetries));
+    }
+    if (!spec.shape.others().empty()) {
+        return InvalidArgumentError(concat("resources: ", spec.shape.others().front().name,
+                                           " can't be asked for by a batch job; cpus, mem, disk and gpus can"));
+    }
+    if (spec.shape.scalar(Resources::kCpus).count <= 0 && spec.shape.scalar(Resources::kMem).count <= 0) {
+        return InvalidArgumentError("resources: a task needs some cpus or mem");
+    }
+    for (const JobInput& input : spec.inputs) {
+        if (input.source.empty()) return InvalidArgumentError("input: the source is empty");
+        if (!input.name.empty() && leavesSandbox(input.name)) {
+            return InvalidArgumentError(concat("input: the name \"", input.name, "\" leads out of the sandbox"));
+        }
+        if (absl::StatusOr<std::optional<OutputRef>> ref = parseOutputRef(input.source, 0); !ref.ok())
+            return ref.status();
+    }
+    for (const std::string& output : spec.outputs) {
+        if (leavesSandbox(output))
+            return InvalidArgumentError(concat("output: \"", output, "\" leads out of the sandbox"));
+    }
+    // What no launcher could run is refused now and not by the agent later.
+    TaskSpec task;
+    task.command = spec.command;
+    return readTaskBody(makeTaskBody(task)).status();
+}
+
+absl::StatusOr<std::optional<OutputRef>> parseOutputRef(std::string_view source, std::uint32_t own_index) {
+    constexpr std::string_view kPrefix = "job:";
+    if (source.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
+    auto wrong = [&] {
+        return absl::InvalidArgumentError(
+            concat("input: \"", source, "\" is not of the form job:NUMBER/TASK/PATH, where TASK is a number, * or %i"));
+    };
+    const std::vector<absl::string_view> parts =
+        absl::StrSplit(toAbsl(source.substr(kPrefix.size())), absl::MaxSplits('/', 2));
+    OutputRef ref;
+    if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &ref.job) || leavesSandbox(toStd(parts[2]))) return wrong();
+    if (parts[1] == "%i") {
+        ref.index = own_index;
+    } else if (parts[1] != "*") {
+        std::uint32_t index = 0;
+        if (!absl::SimpleAtoi(parts[1], &index)) return wrong();
+        ref.index = index;
+    }
+    ref.path = std::string(parts[2]);
+    return ref;
+}
+
+} // namespace stoa::batch

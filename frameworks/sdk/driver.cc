@@ -1,0 +1,273 @@
+#include "frameworks/sdk/driver.h"
+
+#include "protocol/unique_fd.h"
+#include "protocol/wire/dialer.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace stoa::sdk {
+
+namespace {
+
+DriverCore::Options coreOptions(const DriverOptions& options) {
+    DriverCore::Options core;
+    core.framework.name = options.name;
+    core.framework.user = options.user;
+    core.framework.id = options.id;
+    core.framework.roles = options.roles;
+    core.framework.webui_url = options.webui_url;
+    core.framework.labels = options.labels;
+    core.framework.failover_timeout = options.failover_timeout;
+    core.framework.checkpoint = true;
+    core.suppressed_roles = options.suppressed_roles;
+    core.explicit_acknowledgements = options.explicit_acknowledgements;
+    return core;
+}
+
+} // namespace
+
+Time now() {
+    timespec time{};
+    ::clock_gettime(CLOCK_BOOTTIME, &time);
+    return Time(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+}
+
+struct SchedulerDriver::State {
+    State(DriverOptions given, Scheduler& told)
+        : options(std::move(given)), scheduler(told), core(coreOptions(options)) {}
+
+    const DriverOptions options;
+    Scheduler& scheduler;
+    UniqueFd wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+
+    // Guards what follows. Never held during a callback.
+    mutable std::mutex mutex;
+    DriverCore core;
+    std::unique_ptr<Dialer> dialer;
+    std::deque<std::function<void()>> posted;
+    std::optional<Time> wake_at;
+    bool stopping = false;
+    absl::Status end;
+
+    std::thread thread;
+
+    // With the mutex held: sends what the core wants sent.
+    void send(DriverOutput& output) {
+        for (const AddressedCall& call : output.calls) dialer->send(encode(call));
+        output.calls.clear();
+        if (output.drop_session.empty()) return;
+        dialer.reset();
+        redial();
+    }
+    void redial() {
+        absl::StatusOr<std::unique_ptr<Dialer>> made = Dialer::create(
+            {.address = options.master, .highest_epoch = core.highestEpoch(), .session = {}, .linger = options.linger});
+        if (made.ok()) {
+            dialer = *std::move(made);
+        } else {
+            end = made.status();
+            stopping = true;
+        }
+    }
+    void ring() const {
+        const std::uint64_t one = 1;
+        // A full counter is readable, too, which is all that is wanted.
+        [[maybe_unused]] const ssize_t written = ::write(wake.get(), &one, sizeof one);
+    }
+};
+
+SchedulerDriver::SchedulerDriver(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+absl::StatusOr<std::unique_ptr<SchedulerDriver>> SchedulerDriver::start(DriverOptions options, Scheduler& scheduler) {
+    auto state = std::make_unique<State>(std::move(options), scheduler);
+    state->redial();
+    if (!state->dialer) return state->end;
+    std::unique_ptr<SchedulerDriver> driver(new SchedulerDriver(std::move(state)));
+    driver->state_->thread = std::thread([driver = driver.get()] { driver->run(); });
+    return driver;
+}
+
+SchedulerDriver::~SchedulerDriver() {
+    stop();
+    join().IgnoreError();
+}
+
+absl::Status SchedulerDriver::join() {
+    if (state_->thread.joinable()) state_->thread.join();
+    return state_->end;
+}
+
+void SchedulerDriver::run() {
+    State& state = *state_;
+    for (;;) {
+        std::vector<Told> told;
+        std::deque<std::function<void()>> posted;
+        bool woken = false;
+        int dialer_fd = -1;
+        std::optional<Time> deadline;
+        {
+            std::lock_guard lock(state.mutex);
+            if (state.stopping) break;
+            DriverOutput output;
+            for (DialerArrival& arrival : state.dialer->take()) {
+                DriverInput input = std::visit(
+                    [](auto& what) -> DriverInput {
+                        using What = std::decay_t<decltype(what)>;
+                        if constexpr (std::is_same_v<What, dialed::Connected>) {
+                            return Connected{what.epoch};
+                        } else if constexpr (std::is_same_v<What, dialed::Gone>) {
+                            return Gone{what.why};
+                        } else {
+                            absl::StatusOr<Event> event = decodeEvent(*what.body);
+                            // Only a master of another make sends what can't be read; it is as good as gone.
+                            if (!event.ok()) return Received{event::Error{std::string(event.status().message())}};
+                            return Received{*std::move(event)};
+                        }
+                    },
+                    arrival);
+                state.core.step(input, now(), output);
+                state.send(output);
+                if (!output.drop_session.empty()) break; // the arrivals are those of a session that is no more
+            }
+            told = std::move(output.told);
+            posted = std::exchange(state.posted, {});
+            if (state.wake_at && *state.wake_at <= now()) {
+                woken = true;
+                state.wake_at.reset();
+            }
+            if (state.dialer) dialer_fd = state.dialer->eventFd();
+            deadline = state.wake_at;
+        }
+        for (const Told& what : told) tell(what);
+        for (std::function<void()>& work : posted) work();
+        if (woken) state.scheduler.woken(*this, now());
+        if (!told.empty() || !posted.empty() || woken) continue; // a callback may have changed what to wait for
+
+        pollfd fds[] = {{state.wake.get(), POLLIN, 0}, {dialer_fd, POLLIN, 0}};
+        int timeout = -1;
+        if (deadline) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now()).count();
+            timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+        }
+        ::poll(fds, 2, timeout);
+        if (fds[0].revents != 0) {
+            std::uint64_t count = 0;
+            [[maybe_unused]] const ssize_t got = ::read(state.wake.get(), &count, sizeof count);
+        }
+    }
+    std::unique_ptr<Dialer> last;
+    {
+        std::lock_guard lock(state.mutex);
+        last = std::move(state.dialer);
+        state.posted.clear();
+    }
+    last.reset(); // says goodbye, and waits for the last calls to arrive
+}
+
+void SchedulerDriver::tell(const Told& told) {
+    Scheduler& scheduler = state_->scheduler;
+    std::visit(
+        [&](const auto& what) {
+            using What = std::decay_t<decltype(what)>;
+            if constexpr (std::is_same_v<What, event::Subscribed>) {
+                scheduler.subscribed(*this, what);
+            } else if constexpr (std::is_same_v<What, Disconnected>) {
+                scheduler.disconnected(*this, what.why);
+            } else if constexpr (std::is_same_v<What, event::Offers>) {
+                scheduler.offers(*this, what.offers);
+            } else if constexpr (std::is_same_v<What, event::Rescind>) {
+                scheduler.rescinded(*this, what.offer);
+            } else if constexpr (std::is_same_v<What, event::Update>) {
+                scheduler.update(*this, what.status);
+            } else if constexpr (std::is_same_v<What, event::Message>) {
+                scheduler.message(*this, what);
+            } else if constexpr (std::is_same_v<What, event::Failure>) {
+                scheduler.failure(*this, what);
+            } else {
+                scheduler.error(*this, what.message);
+                std::lock_guard lock(state_->mutex);
+                state_->end = absl::AbortedError(what.message);
+                state_->stopping = true;
+            }
+        },
+        told);
+    std::lock_guard lock(state_->mutex);
+    DriverOutput output;
+    state_->core.told(told, output);
+    if (state_->dialer) state_->send(output);
+}
+
+absl::Status SchedulerDriver::say(Call call) {
+    std::lock_guard lock(state_->mutex);
+    if (!state_->dialer) return absl::FailedPreconditionError("the driver has ended");
+    DriverOutput output;
+    absl::Status status = state_->core.call(std::move(call), output);
+    state_->send(output);
+    return status;
+}
+
+bool SchedulerDriver::post(std::function<void()> work) {
+    {
+        std::lock_guard lock(state_->mutex);
+        if (state_->stopping) return false;
+        state_->posted.push_back(std::move(work));
+    }
+    state_->ring();
+    return true;
+}
+
+absl::Status SchedulerDriver::accept(call::Accept accept) { return say(std::move(accept)); }
+absl::Status SchedulerDriver::decline(call::Decline decline) { return say(std::move(decline)); }
+absl::Status SchedulerDriver::setDemands(std::vector<Demand> demands) {
+    return say(call::SetDemands{std::move(demands)});
+}
+absl::Status SchedulerDriver::suppress(std::vector<std::string> roles) { return say(call::Suppress{std::move(roles)}); }
+absl::Status SchedulerDriver::revive(std::vector<std::string> roles) { return say(call::Revive{std::move(roles)}); }
+absl::Status SchedulerDriver::kill(call::Kill kill) { return say(std::move(kill)); }
+absl::Status SchedulerDriver::acknowledge(const TaskStatus& status) {
+    if (!status.uuid) return absl::OkStatus(); // nobody waits for it
+    return say(call::Acknowledge{status.agent, status.task, *status.uuid});
+}
+absl::Status SchedulerDriver::reconcile(std::vector<call::Reconcile::Task> tasks) {
+    return say(call::Reconcile{std::move(tasks)});
+}
+absl::Status SchedulerDriver::message(call::Message message) { return say(std::move(message)); }
+absl::Status SchedulerDriver::shutdown(call::Shutdown shutdown) { return say(std::move(shutdown)); }
+absl::Status SchedulerDriver::teardown() {
+    absl::Status status = say(call::Teardown{});
+    if (status.ok()) stop();
+    return status;
+}
+
+void SchedulerDriver::stop() {
+    {
+        std::lock_guard lock(state_->mutex);
+        state_->stopping = true;
+    }
+    state_->ring();
+}
+
+FrameworkId SchedulerDriver::frameworkId() const {
+    std::lock_guard lock(state_->mutex);
+    return state_->core.frameworkId();
+}
+
+void SchedulerDriver::wakeAt(Time when) {
+    {
+        std::lock_guard lock(state_->mutex);
+        state_->wake_at = when;
+    }
+    state_->ring();
+}
+
+} // namespace stoa::sdk

@@ -1,0 +1,84 @@
+// The driver that runs: a thread that holds the connection to the master (protocol/wire) and calls the scheduler.
+//
+//   Hello hello;
+//   auto driver = SchedulerDriver::start({.master = "127.0.0.1:5052", .name = "hello"}, hello);
+//   if (!driver.ok()) …                // the address makes no sense; a master that is not there yet is waited for
+//   absl::Status end = (*driver)->join();    // until stop(), teardown() or an error from the master
+//
+// Callbacks come on the driver's one thread, one at a time. What a scheduler says may come from any thread; other work
+// that must not meet a callback half-way is handed to post(). Everything that is decided is in driver_core.h.
+#pragma once
+
+#include "frameworks/sdk/driver_core.h"
+#include "frameworks/sdk/scheduler.h"
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stoa::sdk {
+
+struct DriverOptions {
+    std::string master = "127.0.0.1:5052"; // host:port of the master's ZeroMQ door
+    std::string name;                      // of the framework, for people
+    std::string user;                      // tasks run as this; empty: the agents' unprivileged user
+    FrameworkId id;                        // of an earlier life whose tasks are to be found again
+    std::vector<std::string> roles = {"*"};
+    std::vector<std::string> suppressed_roles;
+    std::string webui_url;
+    Labels labels;
+    // How long tasks outlive a vanished scheduler. Tasks always outlive a restart of their agent (checkpoint).
+    Duration failover_timeout = std::chrono::hours(1);
+    bool explicit_acknowledgements = false;
+    // How long the end waits for the last calls to arrive.
+    Duration linger = std::chrono::seconds(1);
+};
+
+class SchedulerDriver : public Driver {
+public:
+    // `scheduler` outlives the driver.
+    static absl::StatusOr<std::unique_ptr<SchedulerDriver>> start(DriverOptions options, Scheduler& scheduler);
+    // stop() and join(); not on the driver's own thread.
+    ~SchedulerDriver() override;
+
+    // Blocks until the driver has ended. Not OK: the master sent an error.
+    absl::Status join();
+    // Runs on the driver's thread, between callbacks, in order of posting. False when the driver has ended; it may
+    // still be dropped when it ends before its turn.
+    bool post(std::function<void()> work);
+
+    absl::Status accept(call::Accept accept) override;
+    absl::Status decline(call::Decline decline) override;
+    absl::Status setDemands(std::vector<Demand> demands) override;
+    absl::Status suppress(std::vector<std::string> roles) override;
+    absl::Status revive(std::vector<std::string> roles) override;
+    absl::Status kill(call::Kill kill) override;
+    absl::Status acknowledge(const TaskStatus& status) override;
+    absl::Status reconcile(std::vector<call::Reconcile::Task> tasks) override;
+    absl::Status message(call::Message message) override;
+    absl::Status shutdown(call::Shutdown shutdown) override;
+    absl::Status teardown() override;
+    void stop() override;
+    FrameworkId frameworkId() const override;
+    void wakeAt(Time when) override;
+
+    // Any of the above.
+    absl::Status say(Call call);
+
+private:
+    struct State;
+    explicit SchedulerDriver(std::unique_ptr<State> state);
+    void run();
+    void tell(const Told& told);
+
+    std::unique_ptr<State> state_;
+};
+
+// The clock of wakeAt() and woken().
+Time now();
+
+} // namespace stoa::sdk
