@@ -377,6 +377,9 @@ std::vector<AgentTask> Agent::tasks() const {
     return list;
 }
 
-std::string Agent::violation() const { return tasks_.violation(); }
+std::string Agent::violation() const {
+    // One that stopped because its resources are too small holds them only in part.
+    return stopped_ ? "" : tasks_.violation();
+}
 
 } // namespace stoa::agent

@@ -9,7 +9,8 @@
 // What a task goes through: its launch intent is durable before LaunchContainer; each status is durable before it
 // is forwarded; statuses of one task are forwarded in order, one at a time, until acknowledged, and again on every
 // registration; a terminal status that is durable lets the launcher forget the container, one that is acknowledged
-// lets the agent forget the task. A crash between any two steps repeats a message at most, never a launch.
+// lets the agent forget the task. A crash between any two steps repeats a message at most, never a launch; since
+// acknowledgements are stored lazily, a repeated status (its uuid says so) may be older than one already told.
 //
 // Pure: no I/O, clock or thread. Owned by the daemon's state thread or by the simulator, beside an OutputCommit.
 // It never reads a task's body but for the grace of a kill, and never decides which master leads.

@@ -101,7 +101,8 @@ void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* contain
         endFailed(task, container->failed, turn);
         return;
     }
-    if (container->pid != 0) {
+    // Seen running before, it was told with all of this.
+    if (container->pid != 0 && task.state != TaskState::kRunning) {
         task.latest.pid = container->pid;
         task.latest.start_time = container->start_time;
         if (task.latest.isolation.empty()) task.latest.isolation = options_.info.isolation;
