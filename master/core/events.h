@@ -126,8 +126,8 @@ struct OfferGone {
     OfferId offer;
 };
 
-using Delta = std::variant<AgentChanged, AgentForgotten, FrameworkChanged, FrameworkForgotten, TaskChanged, OfferMade,
-                           OfferGone>;
+using Delta =
+    std::variant<AgentChanged, AgentForgotten, FrameworkChanged, FrameworkForgotten, TaskChanged, OfferMade, OfferGone>;
 
 using Effect = std::variant<ToAgentPeer, ToFrameworkPeer, ClosePeer, Delta>;
 

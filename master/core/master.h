@@ -14,6 +14,7 @@
 // What a peer says is checked with a reason: it is answered with an Error, a Refused or a status, never with a crash.
 #pragma once
 
+#include "allocator/allocator.h"
 #include "master/core/events.h"
 
 #include <absl/status/status.h>
@@ -26,10 +27,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-namespace stoa::allocator {
-class Allocator;
-}
 
 namespace stoa::master {
 
@@ -52,6 +49,8 @@ struct Options {
     Duration heartbeat_interval = std::chrono::seconds(15); // to frameworks
     Duration update_retry = std::chrono::seconds(10);       // what agents are told
 
+    // Must be one that allocator::Allocator::create() accepts. The core names the offers itself.
+    allocator::Options allocator;
     std::map<std::string, double> weights; // by role; others have weight 1
 
     // Bounds on what peers can make us remember; beyond them a newcomer is refused with the reason.

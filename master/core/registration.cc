@@ -1,0 +1,229 @@
+// Agents come, lose their sessions, return, and go. What an agent says of its tasks wins over what the master thought:
+// a session that ended may have swallowed a launch, a kill or an acknowledgement, so at each registration the two lists
+// are compared and made one.
+#include "master/core/state.h"
+#include "master/core/validation.h"
+
+#include <absl/container/flat_hash_set.h>
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+
+namespace stoa::master {
+
+void State::on(Step& at, Peer peer, const agent_says::Register& message) {
+    if (absl::Status valid = validate(message.info); !valid.ok()) {
+        refuse(at, peer, std::string(valid.message()));
+        return;
+    }
+    if (frameworks.withPeer(peer) != nullptr) {
+        refuse(at, peer, "this session is a framework's");
+        return;
+    }
+
+    AgentInfo info = message.info;
+    // Admitted before, but the answer never reached it: the work directory tells, not a new id.
+    if (info.id.empty()) {
+        if (const Agent* same = agents.withWorkId(message.incarnation.work_id)) info.id = same->id();
+    }
+    Agent* agent = info.id.empty() ? nullptr : agents.find(info.id);
+    if (const Agent* other = agents.withPeer(peer); other != nullptr && other != agent) {
+        refuse(at, peer, absl::StrCat("this session is agent ", other->id().value(), "'s already"));
+        return;
+    }
+    Reason missing = Reason::kReconciliation;
+
+    if (agent == nullptr) {
+        if (agents.size() >= options.max_agents) {
+            refuse(at, peer, absl::StrCat("the master has its most agents, ", options.max_agents));
+            return;
+        }
+        // An id that the registry does not know was removed, or given by a registry that was lost: it is admitted anew.
+        if (info.id.empty()) {
+            info.id = AgentId(absl::StrCat(options.master_id, "-", options.epoch, "-S", ++last_agent_id));
+        }
+        if (absl::Status added = allocator.addAgent(info.id, info.resources, info.attributes); !added.ok()) {
+            refuse(at, peer, std::string(added.message()));
+            return;
+        }
+        ++counters.agent_registrations;
+        agent = &agents.add(info, message.incarnation);
+        agent->record = append(at, AgentAdmitted{info, message.incarnation});
+    } else {
+        ++counters.agent_reregistrations;
+        if (agent->active() && agent->peer != peer) {
+            close(at, agent->peer, "the agent has a newer session", 0);
+        }
+        rescindAll(at, *agent);
+        if (message.incarnation.boot_id != agent->incarnation.boot_id ||
+            message.incarnation.work_id != agent->incarnation.work_id) {
+            missing = Reason::kAgentRestarted;
+        }
+        if (absl::Status updated = allocator.updateAgent(info.id, info.resources, info.attributes); !updated.ok()) {
+            refuse(at, peer, std::string(updated.message()));
+            return;
+        }
+        if (agent->state == Agent::State::kUnreachable || !(agent->info == info) ||
+            !(agent->incarnation == message.incarnation)) {
+            agents.describe(*agent, info, message.incarnation);
+            agent->record = append(at, AgentAdmitted{info, message.incarnation});
+        }
+    }
+
+    agents.connect(*agent, peer, at.wall);
+    (void)allocator.setOfferable(agent->id(), true);
+    show(at, *agent);
+    tell(at, *agent, master_says::Registered{agent->id(), options.update_retry});
+    compareTasks(at, *agent, message, missing);
+}
+
+void State::refuse(Step& at, Peer peer, std::string reason) {
+    ++counters.agents_refused;
+    at.out.effects.push_back({ToAgentPeer{peer, master_says::Refused{reason}}, 0});
+    close(at, peer, std::move(reason), 0);
+}
+
+// ---- Two lists of tasks become one -------------------------------------------------------------------------------
+
+void State::compareTasks(Step& at, Agent& agent, const agent_says::Register& message, Reason missing) {
+    absl::flat_hash_set<TaskKey> told;
+    for (const AgentTask& task : message.tasks) told.insert({task.framework, task.info.id});
+    for (Task* task : tasks.of(agent)) {
+        if (told.contains(task->key)) continue;
+        if (isTerminal(task->state)) {
+            tasks.remove(*task); // its end was told already, and nobody is left to repeat it
+        } else if (task->known_to_agent) {
+            end(at, *task, TaskState::kLost, missing, "the agent came back without the task");
+        } else {
+            end(at, *task, TaskState::kDropped, missing, "the launch did not reach the agent");
+        }
+    }
+
+    std::vector<FrameworkId> removed;
+    for (const AgentTask& task : message.tasks) {
+        if (frameworks.find(task.framework) == nullptr &&
+            std::find(removed.begin(), removed.end(), task.framework) == removed.end()) {
+            removed.push_back(task.framework);
+        }
+        compareTask(at, agent, task, message.frameworks);
+    }
+    // Torn down, or its failover timeout passed, while the agent was away.
+    for (const FrameworkId& framework : removed) tell(at, agent, master_says::ShutdownFramework{framework});
+
+    agents.setToldTasks(agent);
+    if (agents.untold() == 0) early_kills.clear();
+}
+
+void State::compareTask(Step& at, Agent& agent, const AgentTask& told, const std::vector<FrameworkInfo>& infos) {
+    Task* task = tasks.find(told.framework, told.info.id);
+    if (task == nullptr) {
+        adopt(at, agent, told, infos);
+        return;
+    }
+    if (task->agent != &agent) {
+        // Launched again elsewhere while this agent was away and unknown to this leader: the newcomer goes.
+        if (!isTerminal(told.state)) tell(at, agent, master_says::Kill{told.framework, told.info.id, std::nullopt});
+        return;
+    }
+    task->known_to_agent = true;
+    if (isTerminal(task->state) && !isTerminal(told.state)) {
+        // We said it ended; whatever this is, it must not go on.
+        tell(at, agent, master_says::Kill{told.framework, told.info.id, std::nullopt});
+        return;
+    }
+    TaskState before = task->state;
+    if (before != told.state && setState(*task, told.state)) {
+        show(at, *task, told.status);
+        const Framework* framework = frameworks.find(told.framework);
+        // The agent repeats updates that wait for an acknowledgement; that it is back, only we can say.
+        if (before == TaskState::kUnreachable && framework != nullptr && !isTerminal(task->state)) {
+            tell(at, *framework,
+                 event::Update{latestStatus(*task, Reason::kAgentReregistered, "the agent came back", at.wall)},
+                 agent.record);
+        }
+    }
+    if (task->kill_wanted && !isTerminal(task->state)) sendKill(at, *task);
+}
+
+void State::adopt(Step& at, Agent& agent, const AgentTask& told, const std::vector<FrameworkInfo>& infos) {
+    // Ended, and its last update is repeated by the agent until it is acknowledged: nothing to keep here.
+    if (isTerminal(told.state)) return;
+    const bool removed = frameworks.find(told.framework) == nullptr;
+    if (removed) {
+        std::vector<std::string> roles = {"*"};
+        for (const FrameworkInfo& info : infos) {
+            if (info.id == told.framework && !info.roles.empty()) roles = info.roles;
+        }
+        (void)allocator.addFramework(told.framework, roles);
+    }
+    TaskInfo info = told.info;
+    info.agent = agent.id();
+    absl::Status adopted = allocator.adoptTask(agent.id(), {{told.framework, info.id}, info.resources});
+    if (removed) (void)allocator.removeFramework(told.framework);
+    if (!adopted.ok()) {
+        // It can't be accounted for, so it can't stay.
+        tell(at, agent, master_says::Kill{told.framework, told.info.id, std::nullopt});
+        return;
+    }
+    Task& task = tasks.add(told.framework, std::move(info), agent);
+    task.held = true;
+    task.known_to_agent = true;
+    task.state = told.state;
+    show(at, task, told.status);
+    applyEarlyKill(at, task);
+}
+
+// ---- Going -------------------------------------------------------------------------------------------------------
+
+// The caller shows the agent.
+void State::sessionEnded(Step& at, Agent& agent) {
+    rescindAll(at, agent);
+    (void)allocator.setOfferable(agent.id(), false);
+    agents.await(agent, Agent::State::kDisconnected, at.now + options.agent_timeout, at.wall);
+}
+
+void State::giveUp(Step& at, Agent& agent) {
+    ++counters.agents_unreachable;
+    agents.giveUp(agent, at.wall);
+    agent.record = append(at, AgentUnreachable{agent.id()});
+    show(at, agent);
+    for (Task* task : tasks.of(agent)) {
+        if (isTerminal(task->state) || !setState(*task, TaskState::kUnreachable)) continue;
+        TaskStatus status = latestStatus(*task, Reason::kAgentRemoved, "the agent is unreachable", at.wall);
+        if (const Framework* framework = frameworks.find(task->key.framework)) {
+            tell(at, *framework, event::Update{status}, agent.record);
+        }
+        show(at, *task, status);
+    }
+    tellOfAgentLost(at, agent, tasks.frameworksOn(agent));
+}
+
+void State::on(Step& at, Agent& agent, const agent_says::Unregister&) {
+    ++counters.agents_removed;
+    rescindAll(at, agent);
+    const Peer peer = agent.peer;
+    const std::vector<FrameworkId> affected = tasks.frameworksOn(agent);
+    agent.record = append(at, AgentRemoved{agent.id()});
+    for (Task* task : tasks.of(agent)) {
+        if (isTerminal(task->state)) {
+            tasks.remove(*task);
+        } else {
+            end(at, *task, TaskState::kGone, Reason::kAgentRemoved, "the agent stopped for good", agent.record);
+        }
+    }
+    tellOfAgentLost(at, agent, affected);
+    (void)allocator.removeAgent(agent.id());
+    show(at, AgentForgotten{agent.id()}, agent.record);
+    close(at, peer, "the agent stopped for good", agent.record);
+    agents.remove(agent);
+}
+
+void State::tellOfAgentLost(Step& at, const Agent& agent, const std::vector<FrameworkId>& affected) {
+    for (const FrameworkId& id : affected) {
+        if (const Framework* framework = frameworks.find(id)) {
+            tell(at, *framework, event::Failure{agent.id(), ExecutorId(), std::nullopt}, agent.record);
+        }
+    }
+}
+
+} // namespace stoa::master
