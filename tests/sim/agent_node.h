@@ -1,0 +1,78 @@
+// An agent process in virtual time, with its machine: the shipped core, dialer session and output commit, over a
+// simulated network, disk and launcher. It does what agent/main.cc's loop does, and checks what leaves it. The process
+// can crash and start again; its shim and tasks go on, unless the machine reboots.
+//
+// Owned by the World; single-threaded.
+#pragma once
+
+#include "agent/core/agent.h"
+#include "protocol/output_commit.h"
+#include "protocol/session.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/machine.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stoa::sim {
+
+class AgentNode : public Node {
+public:
+    struct Parts {
+        EventQueue& queue;
+        Network& network;
+        Checker& checker;
+        Rng& rng;
+        FaultCounts& counts;
+        FaultPlan faults;
+        NodeId master;
+        bool check_each_turn = true;
+    };
+
+    AgentNode(const Parts& parts, agent::Agent::Options options, const Machine::Options& machine);
+
+    const agent::Agent* core() const { return process_ ? process_->core.get() : nullptr; }
+    const Machine& machine() const { return machine_; }
+    std::uint64_t refusedEpochs() const { return process_ ? process_->session.counters().refused_epoch : 0; }
+
+    void crashShim() { machine_.crashShim(); }
+    void reboot();
+    void stopFaults();
+
+protected:
+    void begin() override;
+    void end() override;
+    void run() override;
+
+private:
+    struct Process {
+        Process(std::uint64_t highest_epoch, std::uint64_t seed, Time now)
+            : rng(seed), session(0, highest_epoch, rng, now) {}
+        Rng rng; // this process's own chance, so that a process's draws don't depend on others'
+        DialerSession session;
+        OutputCommit<agent::Effect> commit;
+        std::unique_ptr<agent::Agent> core;
+        std::vector<Frame> frames;
+        std::vector<agent::Input> inbox;
+    };
+
+    void onArrival(DialerArrival arrival, agent::Output& output);
+    void carryOut(agent::Output output);
+    void perform(agent::Effect effect);
+    bool intentDurable(const TaskKey& key) const;
+    void checkDurable(const FromAgent& message) const;
+
+    Parts parts_;
+    agent::Agent::Options options_;
+    Machine machine_;
+    Disk<agent::Record> disk_;
+    std::uint64_t highest_epoch_ = 0; // on disk
+    std::unique_ptr<Process> process_;
+    DialerSession::Output out_;
+};
+
+} // namespace stoa::sim

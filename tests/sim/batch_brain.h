@@ -1,0 +1,67 @@
+// The shipped batch queue as a simulated framework: jobs are submitted to it, arrays and such that wait for others,
+// and it keeps them on a simulated disk. It does what frameworks/batch/main.cc's loop does. A submission that was
+// answered must never be forgotten; that is what done() looks at.
+//
+// Owned by a FrameworkNode; single-threaded.
+#pragma once
+
+#include "frameworks/batch/queue.h"
+#include "protocol/output_commit.h"
+#include "tests/sim/brain.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/disk.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stoa::sim {
+
+class BatchBrain : public Brain {
+public:
+    struct Options {
+        std::string name = "batch";
+        std::vector<batch::JobSpec> jobs; // submitted one after the other, each when the one before it was answered
+    };
+
+    BatchBrain(Options options, EventQueue& queue, NodeId node, std::function<void()> poke, Checker& checker, Rng& rng,
+               FaultCounts& counts, FaultPlan faults);
+
+    void begin(Time now) override;
+    void end() override;
+    FrameworkInfo info() const override;
+    bool explicitAcknowledgements() const override { return true; }
+    void told(const sdk::Told& told, Time now) override;
+    void wake(Time now) override;
+    std::optional<Time> nextDeadline() const override { return process_->queue.nextDeadline(); }
+    std::vector<Call> takeCalls() override;
+    void notSaid(const Call& call, Time now) override;
+    void stopFaults() override { disk_.stopFaults(); }
+    bool done() const override;
+    std::string describe() const override;
+
+private:
+    struct Process {
+        explicit Process(const batch::Recovered& recovered) : queue({}, recovered) {}
+        batch::Queue queue;
+        OutputCommit<batch::Effect> commit;
+        std::vector<Call> calls;
+    };
+
+    void step(const batch::Input& input, Time now);
+    void onAnswer(const batch::Answer& answer);
+
+    Options options_;
+    NodeId node_;
+    std::function<void()> poke_;
+    Checker& checker_;
+    Disk<batch::Record> disk_;
+    std::unique_ptr<Process> process_;
+    // What the submitters remember.
+    std::vector<batch::JobNumber> answered_; // the numbers they were told
+    bool asking_ = false;
+    batch::RequestId next_request_ = 1;
+};
+
+} // namespace stoa::sim

@@ -1,0 +1,118 @@
+#include "tests/sim/checker.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace stoa::sim {
+
+namespace {
+
+std::string show(const TaskKey& key) { return absl::StrCat(key.framework.value(), "/", key.task.value()); }
+
+// One thing of the read model: its key, and what is revealed of it (nothing: it is gone).
+struct Thing {
+    std::string key;
+    std::string value;
+};
+
+struct ToThing {
+    Thing operator()(const master::AgentChanged& d) const {
+        return {"agent " + d.info.id.value(),
+                absl::StrCat(static_cast<int>(d.state), " ", d.info.resources.toString())};
+    }
+    Thing operator()(const master::AgentForgotten& d) const { return {"agent " + d.agent.value(), ""}; }
+    Thing operator()(const master::FrameworkChanged& d) const {
+        return {"framework " + d.info.id.value(), absl::StrCat(d.active ? "active " : "inactive ", d.info.name)};
+    }
+    Thing operator()(const master::FrameworkForgotten& d) const { return {"framework " + d.framework.value(), ""}; }
+    Thing operator()(const master::TaskChanged& d) const {
+        const std::string key = absl::StrCat("task ", d.framework.value(), "/", d.info.id.value());
+        // The core keeps no ended tasks; their history is the read model's alone.
+        if (isTerminal(d.state)) return {key, ""};
+        return {key, absl::StrCat(std::string(name(d.state)), " on ", d.info.agent.value())};
+    }
+    Thing operator()(const master::OfferMade& d) const {
+        return {"offer " + d.offer.id.value(), absl::StrCat(d.offer.agent.value(), " ", d.offer.resources.toString())};
+    }
+    Thing operator()(const master::OfferGone& d) const { return {"offer " + d.offer.value(), ""}; }
+};
+
+void apply(std::map<std::string, std::string>& model, const master::Delta& delta) {
+    Thing thing = std::visit(ToThing{}, delta);
+    if (thing.value.empty()) {
+        model.erase(thing.key);
+    } else {
+        model[std::move(thing.key)] = std::move(thing.value);
+    }
+}
+
+} // namespace
+
+void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& status) {
+    const TaskKey key{framework, status.task};
+    auto [seen, first] = told_.try_emplace(key, TaskState::kStaging);
+    const TaskState before = seen->second;
+    const std::optional<TaskState> next = nextState(before, status.state);
+    ++transitions_[static_cast<std::size_t>(before)][static_cast<std::size_t>(status.state)];
+    require(next.has_value(), absl::StrCat("illegal transition of ", show(key), ": ", std::string(name(before)), " -> ",
+                                           std::string(name(status.state)), " (", status.message, ")"));
+    seen->second = status.state;
+}
+
+void Checker::frameworkSubscribed(const FrameworkId& framework, std::uint64_t epoch) {
+    std::uint64_t& highest = epochs_[framework];
+    require(epoch >= highest,
+            absl::StrCat("framework ", framework.value(), " follows epoch ", epoch, " after ", highest));
+    highest = epoch;
+}
+
+void Checker::launched(const std::string& machine, const TaskKey& key, const Resources& resources, bool durable) {
+    require(durable, "launched before its intent was durable: " + show(key));
+    require(launched_.insert(key).second, "launched twice: " + show(key));
+    MachineSeen& seen = machines_[machine];
+    seen.tasks[key] = resources;
+    seen.used += resources;
+    require(seen.total.contains(seen.used), absl::StrCat(machine, " is overcommitted: ", seen.used.toString(), " of ",
+                                                         seen.total.toString(), " by ", show(key)));
+}
+
+void Checker::ended(const std::string& machine, const TaskKey& key) {
+    MachineSeen& seen = machines_[machine];
+    auto task = seen.tasks.find(key);
+    if (task == seen.tasks.end()) return;
+    require(seen.used.subtract(task->second).ok(), "a machine's use went below zero: " + show(key));
+    seen.tasks.erase(task);
+}
+
+void Checker::machineTotal(const std::string& machine, const Resources& total) { machines_[machine].total = total; }
+
+void Checker::masterStarted() { revealed_.clear(); }
+
+void Checker::revealed(const master::Delta& delta) {
+    if (const auto* made = std::get_if<master::OfferMade>(&delta)) {
+        require(offers_seen_.insert(made->offer.id).second, "an offer id was used twice: " + made->offer.id.value());
+    }
+    apply(revealed_, delta);
+}
+
+void Checker::compare(const std::vector<master::Delta>& state) {
+    std::map<std::string, std::string> expected;
+    for (const master::Delta& delta : state) apply(expected, delta);
+    if (expected == revealed_) return;
+    for (const auto& [key, value] : expected) {
+        auto found = revealed_.find(key);
+        if (found == revealed_.end()) return require(false, "the stream did not reveal " + key + " = " + value);
+        if (found->second != value) {
+            return require(false,
+                           absl::StrCat("the stream says ", key, " = ", found->second, ", the state says ", value));
+        }
+    }
+    for (const auto& [key, value] : revealed_) {
+        if (expected.count(key) == 0) return require(false, "the stream still shows " + key + " = " + value);
+    }
+}
+
+} // namespace stoa::sim

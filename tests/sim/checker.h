@@ -1,0 +1,69 @@
+// What must hold whatever goes wrong. The world tells the checker what was seen from outside each part: what a
+// framework was told, what a machine launched, what a master revealed. The checker keeps the first violation; it never
+// changes anything.
+//
+// Owned by the World; single-threaded. Invariants as in the design: an offer id is used once, legal transitions,
+// terminal once, an attempt runs at most once anywhere, machines are never overcommitted, nothing is revealed before it
+// is durable, the deltas replayed give the state, epochs never go back.
+#pragma once
+
+#include "agent/core/events.h"
+#include "master/core/events.h"
+#include "protocol/message/framework.h"
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace stoa::sim {
+
+class Checker {
+public:
+    // ---- Seen from a framework -----------------------------------------------------------------------------------
+    void frameworkTold(const FrameworkId& framework, const TaskStatus& status);
+    void frameworkSubscribed(const FrameworkId& framework, std::uint64_t epoch);
+
+    // ---- Seen from a machine -------------------------------------------------------------------------------------
+    // `durable`: the agent's disk holds the intent.
+    void launched(const std::string& machine, const TaskKey& key, const Resources& resources, bool durable);
+    void ended(const std::string& machine, const TaskKey& key);
+    void machineTotal(const std::string& machine, const Resources& total);
+
+    // ---- Seen from a master --------------------------------------------------------------------------------------
+    void masterStarted();
+    void revealed(const master::Delta& delta);
+    // Called when nothing is held back: the revealed deltas must add up to `state`.
+    void compare(const std::vector<master::Delta>& state);
+
+    void require(bool holds, const std::string& what) {
+        if (!holds && violation_.empty()) violation_ = what;
+    }
+    // The first; empty when all has held.
+    const std::string& violation() const { return violation_; }
+
+    // transitions()[from][to], as frameworks saw them; a first sight counts from TASK_STAGING.
+    using Transitions = std::array<std::array<std::uint64_t, kTaskStates>, kTaskStates>;
+    const Transitions& transitions() const { return transitions_; }
+
+private:
+    struct MachineSeen {
+        Resources total;
+        Resources used;
+        std::map<TaskKey, Resources> tasks;
+    };
+
+    std::string violation_;
+    Transitions transitions_{};
+    absl::flat_hash_map<TaskKey, TaskState> told_;
+    absl::flat_hash_map<FrameworkId, std::uint64_t> epochs_;
+    absl::flat_hash_set<TaskKey> launched_;
+    std::map<std::string, MachineSeen> machines_;
+    absl::flat_hash_set<OfferId> offers_seen_;    // ever
+    std::map<std::string, std::string> revealed_; // the read model: what it is, in one line a thing
+};
+
+} // namespace stoa::sim

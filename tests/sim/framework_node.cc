@@ -1,0 +1,85 @@
+#include "tests/sim/framework_node.h"
+
+#include "protocol/codec/framework_messages.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <utility>
+#include <variant>
+
+namespace stoa::sim {
+
+FrameworkNode::FrameworkNode(const Parts& parts, const MakeBrain& make_brain)
+    : Node(parts.queue), parts_(parts), brain_(make_brain(id(), [this] { poke(); })) {
+    parts_.network.attach(id(), [this](NodeId, Frame frame) {
+        if (!up()) return;
+        process_->frames.push_back(std::move(frame));
+        poke();
+    });
+}
+
+void FrameworkNode::begin() {
+    brain_->begin(now());
+    sdk::DriverCore::Options options;
+    options.framework = brain_->info();
+    options.explicit_acknowledgements = brain_->explicitAcknowledgements();
+    process_ = std::make_unique<Process>(parts_.rng.next(), std::move(options), now());
+}
+
+void FrameworkNode::end() {
+    process_.reset();
+    brain_->end();
+}
+
+void FrameworkNode::run() {
+    sdk::DriverOutput output;
+    for (Frame& frame : std::exchange(process_->frames, {})) process_->session.onFrame(std::move(frame), now(), out_);
+    process_->session.tick(now(), out_);
+    for (DialerArrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival), output);
+    tell(output);
+    brain_->wake(now());
+    for (const Call& call : brain_->takeCalls()) {
+        if (!process_->driver.call(call, output).ok()) brain_->notSaid(call, now());
+    }
+    for (const AddressedCall& call : std::exchange(output.calls, {})) {
+        process_->session.send(process_->session.session(), makeBody(encode(call)), now(), out_);
+    }
+    process_->session.flush(now(), out_);
+    for (Frame& frame : std::exchange(out_.frames, {})) parts_.network.send(id(), parts_.master, std::move(frame));
+    out_.renew_transport = false;
+    if (!out_.arrivals.empty()) poke();
+    wakeAt(process_->session.nextDeadline());
+    wakeAt(brain_->nextDeadline());
+}
+
+void FrameworkNode::onArrival(DialerArrival arrival, sdk::DriverOutput& output) {
+    if (const auto* connected = std::get_if<dialed::Connected>(&arrival)) {
+        process_->driver.step(sdk::Connected{connected->epoch}, now(), output);
+    } else if (const auto* message = std::get_if<dialed::Message>(&arrival)) {
+        absl::StatusOr<Event> event = decodeEvent(*message->body);
+        parts_.checker.require(event.ok(), absl::StrCat("an event does not decode: ", event.status().message()));
+        if (!event.ok()) return;
+        if (const auto* subscribed = std::get_if<event::Subscribed>(&*event)) {
+            parts_.checker.frameworkSubscribed(subscribed->framework, subscribed->epoch);
+        }
+        process_->driver.step(sdk::Received{*std::move(event)}, now(), output);
+    } else {
+        process_->driver.step(sdk::Gone{std::get<dialed::Gone>(arrival).why}, now(), output);
+    }
+    tell(output);
+}
+
+void FrameworkNode::tell(sdk::DriverOutput& output) {
+    for (const sdk::Told& told : std::exchange(output.told, {})) {
+        if (const auto* update = std::get_if<event::Update>(&told)) {
+            parts_.checker.frameworkTold(process_->driver.frameworkId(), update->status);
+        } else if (const auto* error = std::get_if<event::Error>(&told)) {
+            parts_.checker.require(false, absl::StrCat(brain_->describe(), " was told an error: ", error->message));
+        }
+        brain_->told(told, now());
+        process_->driver.told(told, output);
+    }
+    parts_.checker.require(output.drop_session.empty(), "the driver refused a session: " + output.drop_session);
+}
+
+} // namespace stoa::sim

@@ -1,0 +1,61 @@
+// A framework's process in virtual time: the shipped driver core and dialer session around a brain. It does what
+// frameworks/sdk/driver.cc's thread does, and checks what the scheduler is told.
+//
+// Owned by the World; single-threaded.
+#pragma once
+
+#include "frameworks/sdk/driver_core.h"
+#include "protocol/session.h"
+#include "tests/sim/brain.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node.h"
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace stoa::sim {
+
+class FrameworkNode : public Node {
+public:
+    struct Parts {
+        EventQueue& queue;
+        Network& network;
+        Checker& checker;
+        Rng& rng;
+        NodeId master;
+    };
+    // Makes the brain, which may poke the node (from a disk's completion) and belongs to it.
+    using MakeBrain = std::function<std::unique_ptr<Brain>(NodeId, std::function<void()> poke)>;
+
+    FrameworkNode(const Parts& parts, const MakeBrain& make_brain);
+
+    Brain& brain() { return *brain_; }
+    const sdk::DriverCore* driver() const { return process_ ? &process_->driver : nullptr; }
+
+protected:
+    void begin() override;
+    void end() override;
+    void run() override;
+
+private:
+    struct Process {
+        Process(std::uint64_t seed, sdk::DriverCore::Options options, Time now)
+            : rng(seed), session(0, 0, rng, now), driver(std::move(options)) {}
+        Rng rng;
+        DialerSession session;
+        sdk::DriverCore driver;
+        std::vector<Frame> frames;
+    };
+
+    void onArrival(DialerArrival arrival, sdk::DriverOutput& output);
+    void tell(sdk::DriverOutput& output);
+
+    Parts parts_;
+    std::unique_ptr<Brain> brain_;
+    std::unique_ptr<Process> process_;
+    DialerSession::Output out_;
+};
+
+} // namespace stoa::sim

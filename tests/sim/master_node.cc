@@ -1,0 +1,178 @@
+#include "tests/sim/master_node.h"
+
+#include "protocol/codec/agent_messages.h"
+#include "protocol/codec/framework_messages.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace stoa::sim {
+
+namespace {
+
+// Effects to one peer keep their order, and so do deltas.
+constexpr Destination kReadModel = 0; // peers count from 1
+
+struct DestinationOf {
+    Destination operator()(const master::ToAgentPeer& effect) const { return effect.peer; }
+    Destination operator()(const master::ToFrameworkPeer& effect) const { return effect.peer; }
+    Destination operator()(const master::ClosePeer& effect) const { return effect.peer; }
+    Destination operator()(const master::Delta&) const { return kReadModel; }
+};
+
+std::string connectionName(NodeId node) { return absl::StrCat(node); }
+
+NodeId nodeNamed(std::string_view connection) {
+    NodeId node = 0;
+    for (char c : connection) node = node * 10 + static_cast<NodeId>(c - '0');
+    return node;
+}
+
+} // namespace
+
+MasterNode::Process::Process(std::uint64_t epoch, master::Options options, master::Recovered recovered, Time now)
+    : sessions(epoch), core(std::move(options), std::move(recovered), now, WallTime{now.time_since_epoch().count()}) {}
+
+MasterNode::MasterNode(const Parts& parts, master::Options options)
+    : Node(parts.queue), parts_(parts), options_(std::move(options)),
+      disk_(parts.queue, parts.rng, parts.counts, parts.faults) {
+    parts_.network.attach(id(), [this](NodeId from, Frame frame) {
+        if (!up()) return;
+        process_->inbox.emplace_back(from, std::move(frame));
+        poke();
+    });
+}
+
+void MasterNode::begin() {
+    master::Options options = options_;
+    options.epoch = ++epoch_;
+    process_ = std::make_unique<Process>(epoch_, std::move(options), master::Recovered{disk_.records()}, now());
+    parts_.checker.masterStarted();
+    // The new life's readers start from a snapshot; all of it was durable.
+    for (const master::Delta& delta : process_->core.snapshot()) parts_.checker.revealed(delta);
+}
+
+void MasterNode::end() {
+    process_.reset();
+    disk_.crash();
+}
+
+void MasterNode::run() {
+    const WallTime wall{now().time_since_epoch().count()};
+    master::Output output;
+    for (auto& [from, frame] : std::exchange(process_->inbox, {})) {
+        process_->sessions.onFrame(connectionName(from), std::move(frame), now(), out_);
+    }
+    process_->sessions.tick(now(), out_);
+    for (Arrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival), output);
+    process_->core.step(master::Wake{}, now(), wall, output);
+    process_->core.turn(now(), wall, output);
+    carryOut(std::move(output));
+
+    if (parts_.check_each_turn) {
+        const absl::Status status = process_->core.check();
+        parts_.checker.require(status.ok(), std::string(status.message()));
+        if (process_->commit.heldCount() == 0) parts_.checker.compare(process_->core.snapshot());
+    }
+    process_->sessions.flush(now(), out_);
+    for (SessionTable::FrameTo& frame : std::exchange(out_.frames, {})) {
+        parts_.network.send(id(), nodeNamed(frame.connection), std::move(frame.frame));
+    }
+    // What sending led to (a full outbox) is looked at in a turn of its own.
+    if (!out_.arrivals.empty()) poke();
+    wakeAt(process_->sessions.nextDeadline());
+    wakeAt(process_->core.nextDeadline());
+}
+
+void MasterNode::onArrival(Arrival arrival, master::Output& output) {
+    const WallTime wall{now().time_since_epoch().count()};
+    if (const auto* opened = std::get_if<arrival::Opened>(&arrival)) {
+        const std::string connection(process_->sessions.connectionOf(opened->peer).value_or(""));
+        process_->kinds[opened->peer] = parts_.kind_of(nodeNamed(connection));
+    } else if (const auto* message = std::get_if<arrival::Message>(&arrival)) {
+        onMessage(message->peer, message->body, output);
+    } else {
+        const auto& gone = std::get<arrival::Gone>(arrival);
+        process_->kinds.erase(gone.peer);
+        process_->core.step(master::PeerGone{gone.peer}, now(), wall, output);
+    }
+}
+
+void MasterNode::onMessage(Peer peer, const Body& body, master::Output& output) {
+    const WallTime wall{now().time_since_epoch().count()};
+    auto kind = process_->kinds.find(peer);
+    if (kind == process_->kinds.end()) return;
+    if (kind->second == Kind::kAgent) {
+        absl::StatusOr<FromAgent> message = decodeFromAgent(*body);
+        parts_.checker.require(message.ok(),
+                               absl::StrCat("an agent's message does not decode: ", message.status().message()));
+        if (message.ok()) process_->core.step(master::AgentMessage{peer, *std::move(message)}, now(), wall, output);
+        return;
+    }
+    absl::StatusOr<AddressedCall> call = decodeCall(*body);
+    parts_.checker.require(call.ok(), absl::StrCat("a framework's call does not decode: ", call.status().message()));
+    if (!call.ok()) return;
+    process_->core.step(master::FrameworkCall{peer, std::move(call->framework), std::move(call->call)}, now(), wall,
+                        output);
+}
+
+void MasterNode::carryOut(master::Output output) {
+    if (!output.records.empty()) {
+        disk_.append(id(), std::move(output.records), [this](RecordNumber number) {
+            process_->commit.durable(number);
+            poke();
+        });
+    }
+    for (master::Output::Said& said : output.effects) {
+        const Destination to = std::visit(DestinationOf{}, said.effect);
+        process_->commit.add(to, std::move(said.effect), said.waits_for);
+    }
+    for (master::Effect& effect : process_->commit.take()) perform(std::move(effect));
+}
+
+void MasterNode::perform(master::Effect effect) {
+    if (const auto* to_agent = std::get_if<master::ToAgentPeer>(&effect)) {
+        checkDurable(to_agent->message);
+        process_->sessions.send(to_agent->peer, makeBody(encode(to_agent->message)), now(), out_);
+    } else if (const auto* to_framework = std::get_if<master::ToFrameworkPeer>(&effect)) {
+        checkDurable(to_framework->event);
+        process_->sessions.send(to_framework->peer, makeBody(encode(to_framework->event)), now(), out_);
+    } else if (const auto* close = std::get_if<master::ClosePeer>(&effect)) {
+        process_->kinds.erase(close->peer);
+        process_->sessions.close(close->peer, close->why, now());
+    } else {
+        parts_.checker.revealed(std::get<master::Delta>(effect));
+    }
+}
+
+template <class R>
+bool MasterNode::onDisk(const std::function<bool(const R&)>& is) const {
+    const auto end = disk_.records().begin() + static_cast<std::ptrdiff_t>(disk_.durableCount());
+    return std::any_of(disk_.records().begin(), end, [&is](const master::Record& record) {
+        const R* found = std::get_if<R>(&record);
+        return found != nullptr && is(*found);
+    });
+}
+
+void MasterNode::checkDurable(const ToAgent& message) const {
+    if (!parts_.check_each_turn) return;
+    const auto* registered = std::get_if<master_says::Registered>(&message);
+    if (registered == nullptr) return;
+    parts_.checker.require(
+        onDisk<master::AgentAdmitted>([registered](const auto& record) { return record.info.id == registered->id; }),
+        "an agent was told of its admission before it was durable: " + registered->id.value());
+}
+
+void MasterNode::checkDurable(const Event& event) const {
+    if (!parts_.check_each_turn) return;
+    const auto* subscribed = std::get_if<event::Subscribed>(&event);
+    if (subscribed == nullptr) return;
+    parts_.checker.require(onDisk<master::FrameworkStored>(
+                               [subscribed](const auto& record) { return record.info.id == subscribed->framework; }),
+                           "a framework was told of its id before it was durable: " + subscribed->framework.value());
+}
+
+} // namespace stoa::sim

@@ -1,0 +1,89 @@
+#include "tests/sim/report.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+
+#include <utility>
+
+namespace stoa::sim {
+
+namespace {
+
+std::string tables(const FaultCounts& faults, const Checker::Transitions& transitions) {
+    std::string text = "  faults\n";
+    for (std::size_t i = 0; i < kFaults; ++i) {
+        absl::StrAppendFormat(&text, "    %-18s %10d\n", std::string(kFaultNames[i]), faults[i]);
+    }
+    absl::StrAppend(&text, "  transitions seen by frameworks\n");
+    for (std::size_t from = 0; from < kTaskStates; ++from) {
+        for (std::size_t to = 0; to < kTaskStates; ++to) {
+            if (transitions[from][to] == 0) continue;
+            absl::StrAppendFormat(&text, "    %-18s -> %-18s %10d\n", std::string(name(static_cast<TaskState>(from))),
+                                  std::string(name(static_cast<TaskState>(to))), transitions[from][to]);
+        }
+    }
+    return text;
+}
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+} // namespace
+
+std::string describe(const WorldOptions& options, const Report& report) {
+    std::string text =
+        absl::StrFormat("seed %d: %d agents, %d tasks, %.1f s of virtual time, %d events, %d frames\n", options.seed,
+                        options.agents, options.tasks, seconds(report.virtual_time), report.events, report.frames);
+    absl::StrAppend(&text, tables(report.faults, report.transitions));
+    absl::StrAppendFormat(&text, "  digest %016x\n", report.digest);
+    if (!report.violation.empty()) {
+        absl::StrAppendFormat(&text, "  VIOLATION at %.6f s: %s\n", seconds(report.violated_at.time_since_epoch()),
+                              report.violation);
+    }
+    return text;
+}
+
+void Totals::add(const WorldOptions& options, const Report& report) {
+    for (std::size_t i = 0; i < kFaults; ++i) {
+        faults[i] += report.faults[i];
+        enabled[i] += options.faults.rate[i] > 0 ? 1 : 0;
+    }
+    for (std::size_t from = 0; from < kTaskStates; ++from) {
+        for (std::size_t to = 0; to < kTaskStates; ++to) transitions[from][to] += report.transitions[from][to];
+    }
+    events += report.events;
+    virtual_time += report.virtual_time;
+}
+
+std::string describe(const Totals& totals) {
+    return absl::StrFormat("%.0f s of virtual time, %d events\n", seconds(totals.virtual_time), totals.events) +
+           tables(totals.faults, totals.transitions);
+}
+
+std::vector<std::string> unreached(const Totals& totals) {
+    std::vector<std::string> missing;
+    for (std::size_t i = 0; i < kFaults; ++i) {
+        if (totals.enabled[i] > 0 && totals.faults[i] == 0) {
+            missing.push_back(absl::StrCat("fault ", std::string(kFaultNames[i]), " was enabled and never happened"));
+        }
+    }
+    // Every state that this version's cluster can be in, by the ways that lead there.
+    using enum TaskState;
+    for (const auto& [from, to] : std::vector<std::pair<TaskState, TaskState>>{{kStaging, kStarting},
+                                                                               {kStarting, kRunning},
+                                                                               {kRunning, kRunning},
+                                                                               {kRunning, kFinished},
+                                                                               {kRunning, kFailed},
+                                                                               {kStarting, kFailed},
+                                                                               {kRunning, kKilled},
+                                                                               {kRunning, kUnreachable},
+                                                                               {kUnreachable, kRunning},
+                                                                               {kStaging, kLost}}) {
+        if (totals.transitions[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)] == 0) {
+            missing.push_back(absl::StrCat("transition ", std::string(name(from)), " -> ", std::string(name(to)),
+                                           " was never seen by a framework"));
+        }
+    }
+    return missing;
+}
+
+} // namespace stoa::sim

@@ -1,0 +1,76 @@
+// A simulated framework that has a number of pieces of work to run, each until it succeeds once. Its characters: one
+// that states demands, one that takes whole remainders as Mesos's frameworks do, one that declines much, one that kills
+// some of its tasks. What it must not forget (its id, each piece's attempt) it writes down before it says anything.
+//
+// Owned by a FrameworkNode; single-threaded.
+#pragma once
+
+#include "protocol/rng.h"
+#include "tests/sim/brain.h"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace stoa::sim {
+
+class Worker : public Brain {
+public:
+    struct Options {
+        std::string name;
+        std::vector<std::string> roles = {"*"};
+        std::uint32_t pieces = 10;
+        Resources shape;
+        bool states_demands = true;
+        std::uint32_t declines = 0; // chances in a million
+        std::uint32_t kills = 0;    // of a running task
+    };
+
+    Worker(Options options, Rng& rng) : options_(std::move(options)), rng_(rng), book_(options_.pieces) {
+        for (std::uint32_t piece = 0; piece < options_.pieces; ++piece) todo_.insert(piece);
+    }
+
+    void begin(Time now) override;
+    void end() override {}
+    FrameworkInfo info() const override;
+    void told(const sdk::Told& told, Time now) override;
+    void wake(Time now) override;
+    std::optional<Time> nextDeadline() const override;
+    std::vector<Call> takeCalls() override { return std::exchange(calls_, {}); }
+    void notSaid(const Call& call, Time now) override;
+    void stopFaults() override { options_.declines = 0; }
+    bool done() const override { return done_ == options_.pieces; }
+    std::string describe() const override;
+
+private:
+    enum class Phase : std::uint8_t { kTodo, kLaunched, kDone };
+    struct Piece { // on its disk
+        Phase phase = Phase::kTodo;
+        std::uint32_t attempt = 1;
+        bool kill = false;
+    };
+
+    void onOffer(const Offer& offer);
+    void onStatus(const TaskStatus& status);
+    void stateDemands();
+    TaskId taskId(std::uint32_t piece) const;
+    // Absent for an attempt that isn't the latest.
+    std::optional<std::uint32_t> pieceOf(const TaskId& task) const;
+    void reconcile();
+
+    Options options_;
+    Rng& rng_;
+    // On its disk.
+    FrameworkId framework_;
+    std::vector<Piece> book_;
+    std::set<std::uint32_t> todo_;
+    std::uint32_t done_ = 0;
+    // In its memory.
+    bool subscribed_ = false;
+    std::optional<Time> reconcile_at_;
+    std::vector<Call> calls_;
+};
+
+} // namespace stoa::sim

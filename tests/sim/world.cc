@@ -1,0 +1,239 @@
+#include "tests/sim/world.h"
+
+#include "tests/sim/batch_brain.h"
+#include "tests/sim/worker.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace stoa::sim {
+
+namespace {
+
+// When the world looks whether it has come to rest.
+constexpr Duration kRestTick = std::chrono::seconds(5);
+
+} // namespace
+
+WorldOptions WorldOptions::ofSeed(std::uint64_t seed) {
+    Rng rng(seed ^ 0x5eed);
+    WorldOptions options;
+    options.seed = seed;
+    options.agents = static_cast<std::uint32_t>(1 + rng.below(8));
+    options.tasks = static_cast<std::uint32_t>(10 + rng.below(80));
+    const std::uint64_t kind = rng.below(8);
+    if (kind == 0) {
+        options.faults = FaultPlan::none();
+    } else if (kind < 4) {
+        for (std::uint32_t& rate : options.faults.rate) rate = rng.below(3) == 0 ? rate * 3 : 0;
+    }
+    return options;
+}
+
+World::World(const WorldOptions& options)
+    : options_(options), rng_(options.seed), network_(queue_, rng_, counts_, options.faults) {
+    // Nodes are numbered as they are made: the master, then agents each with its machine, then frameworks.
+    MasterNode::Parts master_parts{queue_,  network_,       checker_, rng_,
+                                   counts_, options.faults, {},       options.check_each_turn};
+    master_parts.kind_of = [this](NodeId node) {
+        return node >= first_framework_ ? MasterNode::Kind::kFramework : MasterNode::Kind::kAgent;
+    };
+    master::Options master_options;
+    master_options.seed = rng_.next();
+    master_ = std::make_unique<MasterNode>(master_parts, std::move(master_options));
+
+    for (std::uint32_t i = 0; i < options.agents; ++i) {
+        agent::Agent::Options agent_options;
+        agent_options.info.hostname = absl::StrCat("host", i);
+        agent_options.info.address = {agent_options.info.hostname, 5051};
+        agent_options.info.resources =
+            Resources::cpusMem(static_cast<double>(2 + rng_.below(7)), static_cast<double>(1024 * (1 + rng_.below(8))));
+        agent_options.info.isolation = "simulated";
+        agent_options.incarnation = {"", absl::StrCat("work-", i)};
+        AgentNode::Parts parts{queue_,  network_,       checker_,      rng_,
+                               counts_, options.faults, master_->id(), options.check_each_turn};
+        Machine::Options machine{options.faults, options.longest_task};
+        agents_.push_back(std::make_unique<AgentNode>(parts, std::move(agent_options), machine));
+    }
+    makeFrameworks();
+}
+
+void World::makeFrameworks() {
+    // A third of the work is the batch queue's, the rest is spread over workers of different characters.
+    const std::uint32_t batch_tasks = options_.tasks / 3;
+    const std::uint32_t worker_tasks = options_.tasks - batch_tasks;
+    constexpr std::uint32_t kWorkers = 4;
+    for (std::uint32_t i = 0; i < kWorkers; ++i) {
+        addWorker(i, worker_tasks / kWorkers + (i < worker_tasks % kWorkers ? 1 : 0));
+    }
+    addBatch(batch_tasks);
+    first_framework_ = frameworks_.front()->id();
+}
+
+void World::addWorker(std::uint32_t number, std::uint32_t pieces) {
+    Worker::Options worker;
+    worker.name = absl::StrCat("worker", number);
+    worker.roles = {number % 2 == 0 ? "*" : "science"};
+    worker.pieces = pieces;
+    worker.shape = Resources::cpusMem(0.5 + 0.5 * static_cast<double>(rng_.below(4)), 128.0 * (1 + rng_.below(8)));
+    worker.states_demands = number != 1;
+    worker.declines = number == 2 ? 500'000 : 50'000;
+    worker.kills = number == 3 ? 300'000 : 20'000;
+    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, master_->id()};
+    frameworks_.push_back(std::make_unique<FrameworkNode>(
+        parts, [&](NodeId, std::function<void()>) { return std::make_unique<Worker>(std::move(worker), rng_); }));
+}
+
+void World::addBatch(std::uint32_t tasks) {
+    BatchBrain::Options batch;
+    for (std::uint32_t left = tasks; left > 0;) {
+        batch::JobSpec job;
+        job.count = static_cast<std::uint32_t>(1 + rng_.below(std::min(left, 10U)));
+        job.array = job.count > 1;
+        job.name = absl::StrCat("job", batch.jobs.size());
+        job.command.shell = "true";
+        job.shape = Resources::cpusMem(0.5 + 0.5 * static_cast<double>(rng_.below(3)), 256.0 * (1 + rng_.below(3)));
+        job.retries = static_cast<std::uint32_t>(rng_.below(4));
+        if (!batch.jobs.empty() && rng_.chance(300'000)) job.after = {rng_.below(batch.jobs.size())};
+        left -= job.count;
+        batch.jobs.push_back(std::move(job));
+    }
+    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, master_->id()};
+    frameworks_.push_back(std::make_unique<FrameworkNode>(parts, [&](NodeId node, std::function<void()> poke) {
+        return std::make_unique<BatchBrain>(std::move(batch), queue_, node, std::move(poke), checker_, rng_, counts_,
+                                            options_.faults);
+    }));
+}
+
+bool World::strikes(Fault fault) { return rng_.chance(options_.faults.of(fault)); }
+
+void World::crashAndRestart(Node& node, Fault fault) {
+    if (!node.up()) return;
+    ++counts_[static_cast<std::size_t>(fault)];
+    node.crash();
+    queue_.scheduleWorld(std::chrono::milliseconds(rng_.below(10'000)), [&node] {
+        if (!node.up()) node.start();
+    });
+}
+
+void World::faultTick() {
+    if (faults_over_) return;
+    auto partition = [this](NodeId a, NodeId b) {
+        if (strikes(Fault::kPartition)) {
+            network_.cut(a, b, queue_.now() + std::chrono::milliseconds(rng_.below(90'000)));
+        }
+    };
+    auto pause = [this](Node& node) {
+        if (!strikes(Fault::kPause)) return;
+        ++counts_[static_cast<std::size_t>(Fault::kPause)];
+        node.pause(std::chrono::milliseconds(rng_.below(40'000)));
+    };
+    if (strikes(Fault::kMasterCrash)) crashAndRestart(*master_, Fault::kMasterCrash);
+    pause(*master_);
+    for (auto& agent : agents_) {
+        if (strikes(Fault::kAgentCrash)) crashAndRestart(*agent, Fault::kAgentCrash);
+        if (strikes(Fault::kShimCrash)) agent->crashShim();
+        if (strikes(Fault::kReboot) && agent->up()) {
+            agent->reboot();
+            queue_.scheduleWorld(std::chrono::milliseconds(rng_.below(100'000)), [&node = *agent] {
+                if (!node.up()) node.start();
+            });
+        }
+        partition(agent->id(), master_->id());
+        partition(master_->id(), agent->id());
+        pause(*agent);
+    }
+    for (auto& framework : frameworks_) {
+        if (strikes(Fault::kFrameworkCrash)) crashAndRestart(*framework, Fault::kFrameworkCrash);
+        partition(framework->id(), master_->id());
+        partition(master_->id(), framework->id());
+        pause(*framework);
+    }
+    queue_.scheduleWorld(std::chrono::seconds(1), [this] { faultTick(); });
+}
+
+void World::stopFaults() {
+    faults_over_ = true;
+    options_.faults = FaultPlan::none();
+    network_.stopFaults();
+    master_->stopFaults();
+    for (auto& agent : agents_) agent->stopFaults();
+    for (auto& framework : frameworks_) framework->brain().stopFaults();
+}
+
+bool World::atRest() const {
+    if (!faults_over_ || !master_->up()) return false;
+    for (const auto& framework : frameworks_) {
+        if (!framework->up() || !framework->brain().done()) return false;
+    }
+    for (const auto& agent : agents_) {
+        if (!agent->up() || !agent->core()->registered() || !agent->core()->tasks().empty()) return false;
+        if (agent->machine().running() != 0) return false;
+    }
+    return true;
+}
+
+void World::requireRest() {
+    if (atRest()) return;
+    std::string what = "liveness: not at rest after the faults stopped;";
+    if (!master_->up()) absl::StrAppend(&what, " the master is down;");
+    for (const auto& framework : frameworks_) {
+        if (!framework->up() || !framework->brain().done())
+            absl::StrAppend(&what, " ", framework->brain().describe(), ";");
+    }
+    for (std::size_t i = 0; i < agents_.size(); ++i) {
+        const AgentNode& agent = *agents_[i];
+        if (!agent.up()) {
+            absl::StrAppend(&what, " host", i, " is down;");
+        } else if (!agent.core()->registered() || !agent.core()->tasks().empty() || agent.machine().running() != 0) {
+            absl::StrAppend(&what, " host", i, agent.core()->registered() ? "" : " is not registered,", " has ",
+                            agent.core()->tasks().size(), " tasks and ", agent.machine().running(), " containers;");
+        }
+    }
+    checker_.require(false, what);
+}
+
+void World::digestEvent() {
+    // What happened, and when: every choice that a part makes shows in the frames and times that follow from it.
+    for (std::uint64_t value : {static_cast<std::uint64_t>(queue_.now().time_since_epoch().count()), network_.sent()}) {
+        for (int byte = 0; byte < 8; ++byte) {
+            digest_ ^= (value >> (8 * byte)) & 0xff;
+            digest_ *= 0x100000001b3;
+        }
+    }
+}
+
+Report World::run() {
+    master_->start();
+    for (auto& agent : agents_) agent->start();
+    for (auto& framework : frameworks_) framework->start();
+    queue_.scheduleWorld(std::chrono::seconds(1), [this] { faultTick(); });
+    queue_.scheduleWorld(options_.fault_time, [this] { stopFaults(); });
+
+    const Time end = queue_.now() + options_.fault_time + options_.settle_time;
+    Time look = queue_.now() + options_.fault_time;
+    Report report;
+    while (queue_.runOne(end)) {
+        digestEvent();
+        if (!checker_.violation().empty()) break;
+        if (queue_.now() < look) continue;
+        if (atRest()) break;
+        look = queue_.now() + kRestTick;
+    }
+    if (checker_.violation().empty()) requireRest();
+
+    report.violation = checker_.violation();
+    report.violated_at = queue_.now();
+    report.digest = digest_;
+    report.events = queue_.processed();
+    report.frames = network_.sent();
+    report.virtual_time = queue_.now().time_since_epoch();
+    report.faults = counts_;
+    report.transitions = checker_.transitions();
+    for (const auto& agent : agents_) report.refused_epochs += agent->refusedEpochs();
+    return report;
+}
+
+} // namespace stoa::sim
