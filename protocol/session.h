@@ -32,6 +32,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,7 +93,7 @@ public:
     void close(Peer peer, std::string_view why, Time now);
     void closeAll(std::string_view why, Time now);
     // Ends the session at once, with a reset and a Gone.
-    void cut(Peer peer, std::string_view why, Output& out);
+    void cut(Peer peer, std::string_view why, Time now, Output& out);
     void flush(Time now, Output& out);
     void tick(Time now, Output& out);
     std::optional<Time> nextDeadline() const;
@@ -110,33 +111,33 @@ private:
     struct Entry {
         Key key;
         std::uint64_t number = 0;
-        Peer peer = 0;                 // 0 when the caller has closed it or seen its end
+        Peer peer = 0;                 // 0 when the caller has closed it or was told its end
         std::optional<SessionEnd> end; // absent when the session has ended
-        Time forget_at{};              // then
+        Time forget_at = Time::max();  // then
         std::optional<Time> scheduled; // its place in deadlines_; at or before its true deadline
         bool touched = false;
     };
 
-    Entry* find(std::string_view connection, std::uint32_t channel);
-    void open(std::string_view connection, const Frame& frame, Time now, Output& out);
-    void over(Slot slot, std::string_view why, Time now, Output& out); // tells the caller and remembers the number
-    void remember(Slot slot, Time now);
-    void forget(Slot slot);
+    void open(Key key, std::optional<Slot> known, Frame frame, Time now, Output& out);
+    void within(Slot slot, Frame frame, Time now, Output& out); // a frame of a live session
+    void over(Slot slot, std::string_view why, Time now, Output& out);
+    void forgetDue(Time now);
     void touch(Slot slot);
     void schedule(Slot slot, Time at);
-    void run(Slot slot, Time now, Output& out);
-    void reset(std::string_view connection, const Frame& frame, Output& out);
+    void run(Slot slot, Time now, bool timers, Output& out);
+    void emit(const Entry& entry, FrameKind kind, Output& out);
+    void reset(const std::string& connection, const Frame& unknown, Output& out);
 
-    const std::uint64_t epoch_;
-    const SessionOptions options_;
+    std::uint64_t epoch_;
+    SessionOptions options_;
     SessionCounters counters_;
     Peer last_peer_ = 0;
-    Time latest_{};
     std::size_t closing_ = 0;
-    std::size_t ended_ = 0;
     std::vector<Entry> entries_;
     std::vector<Slot> free_;
     std::vector<Slot> touched_; // in the order of touching
+    std::deque<std::pair<Time, Slot>>
+        ended_; // by when they are forgotten; one that has begun anew meanwhile is skipped
     std::vector<Frame> scratch_;
     absl::flat_hash_map<Key, Slot> by_key_;
     absl::flat_hash_map<Peer, Slot> by_peer_;
@@ -167,7 +168,8 @@ struct Gone {
 
 using DialerArrival = std::variant<dialed::Connected, dialed::Message, dialed::Gone>;
 
-// One channel of a connection to an acceptor: dials at once, and again with jittered back-off when a session ends.
+// One channel of a connection to an acceptor: dials at once, and again with jittered back-off when a session ends. It counts its
+// sessions from 1, so the connection's name must be new for each DialerSession.
 class DialerSession {
 public:
     struct Output {
@@ -177,18 +179,18 @@ public:
         bool renew_transport = false;
     };
 
-    // `rng` is for the jitter and outlives this.
-    DialerSession(std::uint32_t channel, std::uint64_t highest_epoch, Rng& rng, Time now,
+    // `rng`, for the jitter, and `counters`, which many may share, outlive this.
+    DialerSession(std::uint32_t channel, std::uint64_t highest_epoch, Rng& rng, SessionCounters& counters, Time now,
                   const SessionOptions& options = {});
 
     void onFrame(Frame frame, Time now, Output& out);
     // False, and nothing done, unless `session` is connected now. A full outbox ends the session.
     bool send(std::uint64_t session, Body body, Time now, Output& out);
     // The transport has a new connection: ask at once whether the acceptor still knows the session.
-    void probe(Time now);
+    void probe();
     // Says goodbye behind everything sent before, and dials no more. No arrival follows. closed() when it has arrived, or
     // was given up.
-    void close(std::string_view why, Time now);
+    void close(std::string_view why, Time now, Output& out);
     bool closed() const { return closed_ && !end_; }
     void flush(Time now, Output& out);
     void tick(Time now, Output& out);
@@ -199,17 +201,17 @@ public:
     std::uint64_t highestEpoch() const { return highest_epoch_; }
     // Another source (a second master, the registry) has seen a higher epoch. Ends a session of a lower one.
     void raiseEpoch(std::uint64_t epoch, Time now, Output& out);
-    const SessionCounters& counters() const { return counters_; }
 
 private:
     void dial(Time now);
+    void emit(FrameKind kind, Output& out);
     void over(std::string_view why, bool renew_transport, Time now, Output& out);
     void run(Time now, bool timers, Output& out);
 
     const std::uint32_t channel_;
     const SessionOptions options_;
     Rng& rng_;
-    SessionCounters counters_;
+    SessionCounters& counters_;
     std::uint64_t highest_epoch_;
     std::uint64_t number_ = 0; // of the current or last session
     bool connected_ = false;

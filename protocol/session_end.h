@@ -75,16 +75,17 @@ public:
         std::string why; // when ended; empty when this end had said goodbye itself
     };
 
-    // A dialer's end begins with its opening frame to be sent and epoch 0.
-    SessionEnd(Role role, std::uint64_t number, std::uint32_t channel, std::uint64_t epoch, Time now);
+    // A dialer's end begins with its opening frame to be sent, and with epoch 0.
+    SessionEnd(Role role, std::uint64_t number, std::uint32_t channel, std::uint64_t epoch, Time now,
+               const SessionOptions& options);
 
     // `frame` is of this session and epoch. Resets are the owner's to handle.
     Verdict onFrame(Frame frame, Time now, const SessionOptions& options, SessionCounters& counters);
     // False when the outbox is full.
     bool send(Body body, const SessionOptions& options, SessionCounters& counters);
     void close(std::string_view why, Time now, const SessionOptions& options);
-    // The next run() sends something in any case, and again what is unacknowledged.
-    void probe(Time now, const SessionOptions& options);
+    // The next run() sends what is unacknowledged again, and in any case something.
+    void probe();
     // Frames to be sent now; with `timers` also what the time makes due.
     Verdict run(Time now, bool timers, const SessionOptions& options, SessionCounters& counters,
                 std::vector<Frame>& out);
@@ -106,7 +107,8 @@ private:
     // An outbox of its own instead of std::deque, whose empty one takes 600 bytes.
     std::size_t outboxSize() const { return outbox_.size() - outbox_head_; }
     std::uint64_t endSeq() const { return base_ + outboxSize(); } // of the next that is sent
-    void acknowledged(std::uint64_t ack, Time now, const SessionOptions& options, SessionCounters& counters);
+    void acknowledged(std::uint64_t ack, Time now, const SessionOptions& options);
+    void acknowledging(Time now); // a frame goes out, and what arrived is acknowledged by it
     void transmit(Time now, const SessionOptions& options, SessionCounters& counters, std::vector<Frame>& out);
 
     static constexpr Time kNever = Time::max();
