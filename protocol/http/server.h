@@ -41,6 +41,8 @@ public:
 
     // False when the stream has ended, be it that the client is gone, or that it reads too slowly.
     bool write(std::string chunk);
+    // Bytes written that the client hasn't taken yet, for who can wait with the next write().
+    std::size_t queued() const;
     // After what was written.
     void end();
     // Why it ended: empty while it lives, "client gone", "client too slow", "server stopped", "ended".
