@@ -124,7 +124,7 @@ void SessionTable::forgetDue(Time now) {
         Entry& entry = entries_[slot];
         if (entry.end || entry.forget_at != forget_at) continue; // begun anew, and perhaps ended again
         by_key_.erase(entry.key);
-        if (entry.scheduled) deadlines_.erase({*entry.scheduled, slot});
+        deadlines_.cancel(slot);
         const bool touched = entry.touched;
         entry = Entry();
         entry.touched = touched;
@@ -180,18 +180,6 @@ void SessionTable::touch(Slot slot) {
     touched_.push_back(slot);
 }
 
-// Deadlines that move back, as most do with every frame, stay where they are and are looked at again when they come; so a
-// busy session costs the set little.
-void SessionTable::schedule(Slot slot, Time at) {
-    Entry& entry = entries_[slot];
-    if (entry.scheduled) {
-        if (*entry.scheduled <= at) return;
-        deadlines_.erase({*entry.scheduled, slot});
-    }
-    entry.scheduled = at;
-    deadlines_.insert({at, slot});
-}
-
 void SessionTable::run(Slot slot, Time now, bool timers, Output& out) {
     Entry& entry = entries_[slot];
     scratch_.clear();
@@ -201,7 +189,7 @@ void SessionTable::run(Slot slot, Time now, bool timers, Output& out) {
         emit(entry, FrameKind::kReset, out); // it may hear though it isn't heard
         over(slot, verdict.why, now, out);
     } else {
-        schedule(slot, entry.end->deadline(options_));
+        deadlines_.lower(slot, entry.end->deadline(options_));
     }
 }
 
@@ -215,23 +203,16 @@ void SessionTable::flush(Time now, Output& out) {
 }
 
 void SessionTable::tick(Time now, Output& out) {
-    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-        const Slot slot = deadlines_.begin()->second;
-        deadlines_.erase(deadlines_.begin());
-        entries_[slot].scheduled.reset();
-        if (!entries_[slot].end) continue;
-        if (const Time due = entries_[slot].end->deadline(options_); due > now) {
-            schedule(slot, due);
+    while (std::optional<Slot> slot = deadlines_.popDue(now)) {
+        const Entry& entry = entries_[*slot];
+        if (!entry.end) continue;
+        if (const Time due = entry.end->deadline(options_); due > now) {
+            deadlines_.lower(*slot, due);
         } else {
-            run(slot, now, true, out);
+            run(*slot, now, true, out);
         }
     }
     flush(now, out);
-}
-
-std::optional<Time> SessionTable::nextDeadline() const {
-    if (deadlines_.empty()) return std::nullopt;
-    return deadlines_.begin()->first;
 }
 
 std::optional<std::string_view> SessionTable::connectionOf(Peer peer) const {
@@ -283,11 +264,11 @@ void DialerSession::onFrame(Frame frame, Time now, Output& out) {
     }
     if (frame.kind == FrameKind::kReset) {
         ++counters_.resets_in;
-        over("the master doesn't know the session; it has restarted, or ended it", true, now, out);
+        over("the master doesn't know the session; it has restarted, or ended it", false, now, out);
         return;
     }
     if (connected_ && frame.epoch != end_->epoch()) {
-        over(concat("another master answers, of epoch ", frame.epoch), true, now, out);
+        over(concat("another master answers, of epoch ", frame.epoch), false, now, out);
         return;
     }
     if (!connected_) {
@@ -337,7 +318,7 @@ void DialerSession::close(std::string_view why, Time now, Output& out) {
 void DialerSession::raiseEpoch(std::uint64_t epoch, Time now, Output& out) {
     if (epoch <= highest_epoch_) return;
     highest_epoch_ = epoch;
-    if (connected_) over(concat("a master of epoch ", epoch, " has been seen"), true, now, out);
+    if (connected_) over(concat("a master of epoch ", epoch, " has been seen"), false, now, out);
 }
 
 void DialerSession::over(std::string_view why, bool renew_transport, Time now, Output& out) {

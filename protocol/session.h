@@ -23,12 +23,12 @@
 // Source: the sliding window of Tanenbaum, "Computer Networks", section 3.4.2; session numbers as Lampson's incarnations.
 #pragma once
 
+#include "protocol/deadlines.h"
 #include "protocol/frame.h"
 #include "protocol/rng.h"
 #include "protocol/session_end.h"
 #include "protocol/units.h"
 
-#include <absl/container/btree_set.h>
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
@@ -96,7 +96,7 @@ public:
     void cut(Peer peer, std::string_view why, Time now, Output& out);
     void flush(Time now, Output& out);
     void tick(Time now, Output& out);
-    std::optional<Time> nextDeadline() const;
+    std::optional<Time> nextDeadline() const { return deadlines_.next(); }
 
     std::size_t openCount() const { return by_peer_.size(); } // sessions that the caller hasn't seen the end of
     std::size_t closingCount() const { return closing_; }     // goodbyes not yet acknowledged
@@ -104,7 +104,7 @@ public:
     const SessionCounters& counters() const { return counters_; }
 
 private:
-    using Slot = std::uint32_t;
+    using Slot = Deadlines::Slot;
     using Key = std::pair<std::string, std::uint32_t>;
 
     // A session, or the memory of one that has ended.
@@ -114,7 +114,6 @@ private:
         Peer peer = 0;                 // 0 when the caller has closed it or was told its end
         std::optional<SessionEnd> end; // absent when the session has ended
         Time forget_at = Time::max();  // then
-        std::optional<Time> scheduled; // its place in deadlines_; at or before its true deadline
         bool touched = false;
     };
 
@@ -123,7 +122,6 @@ private:
     void over(Slot slot, std::string_view why, Time now, Output& out);
     void forgetDue(Time now);
     void touch(Slot slot);
-    void schedule(Slot slot, Time at);
     void run(Slot slot, Time now, bool timers, Output& out);
     void emit(const Entry& entry, FrameKind kind, Output& out);
     void reset(const std::string& connection, const Frame& unknown, Output& out);
@@ -141,7 +139,7 @@ private:
     std::vector<Frame> scratch_;
     absl::flat_hash_map<Key, Slot> by_key_;
     absl::flat_hash_map<Peer, Slot> by_peer_;
-    absl::btree_set<std::pair<Time, Slot>> deadlines_;
+    Deadlines deadlines_;
 };
 
 // ---- The dialer's side ---------------------------------------------------------------------------------------
@@ -175,7 +173,7 @@ public:
     struct Output {
         std::vector<Frame> frames;
         std::vector<DialerArrival> arrivals;
-        // The peer fell silent or changed: what still waits in the transport is of no use, take a new connection.
+        // The peer fell silent: what still waits in the transport is of no use, take a new connection.
         bool renew_transport = false;
     };
 
