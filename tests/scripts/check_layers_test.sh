@@ -69,6 +69,10 @@ put allocator/a.cc 'std::random_device seed;'
 says "what is pure leaves nothing to chance" "allocator/a.cc:1: is pure, but uses chance"
 put allocator/a.cc 'const char* home = std::getenv("HOME");'
 says "what is pure reads no environment" "allocator/a.cc:1: is pure, but reads the environment"
+put agent/core/a.cc '#include <csignal>' '#include <sys/wait.h>' '' '::kill(pid, SIGKILL);'
+says "what is pure kills nobody" "agent/core/a.cc:4: is pure, but acts on processes"
+put agent/core/a.cc '#include <csignal>' '#include <sys/wait.h>' '' 'void Agent::kill(int) { reap(WEXITSTATUS(1)); }'
+passes "but it has the words for it"
 put master/core/a.cc '' '#include "protocol/codec/x.h"'
 also protocol/codec/x.h '#include "protocol/codec/y.h"'
 also protocol/codec/y.h '#include <mutex>'
