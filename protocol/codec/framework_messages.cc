@@ -1,0 +1,109 @@
+#include "protocol/codec/framework_messages.h"
+
+#include "protocol/codec/json.h"
+#include "protocol/codec/scheduler.h"
+#include "protocol/codec/shape.h"
+#include "protocol/codec/v1.h"
+#include "protocol/codec/words.h"
+
+#include <array>
+
+namespace stoa {
+namespace {
+
+// What we have built ourselves is not damaged, so that writing it can't fail.
+template <class Root, class Write>
+std::string jsonOf(Write write) {
+    codec::FlatBuilder builder;
+    auto root = builder.root<Root>();
+    write(root);
+    std::string out;
+    appendJson(root.asReader(), out).IgnoreError();
+    return out;
+}
+
+template <class Root, class Read>
+auto fromJson(std::string_view text, std::string_view what, Read read)
+    -> absl::StatusOr<decltype(read(typename Root::Reader()))> {
+    codec::FlatBuilder builder;
+    auto root = builder.root<Root>();
+    if (absl::Status status = readJson(text, root); !status.ok()) return status;
+    return codec::decodeGuarded(what, [&] { return read(root.asReader()); });
+}
+
+} // namespace
+
+std::string encode(const AddressedCall& call) {
+    codec::FlatBuilder builder;
+    codec::writeCall(call, builder.root<schema::Call>());
+    return builder.bytes();
+}
+
+std::string encode(const Event& event) {
+    codec::FlatBuilder builder;
+    codec::writeEvent(event, builder.root<schema::Event>());
+    return builder.bytes();
+}
+
+absl::StatusOr<AddressedCall> decodeCall(std::string_view bytes) {
+    return codec::decodeGuarded("call", [&] {
+        codec::FlatReader reader(bytes);
+        return codec::readCall(reader.root<schema::Call>());
+    });
+}
+
+absl::StatusOr<Event> decodeEvent(std::string_view bytes) {
+    return codec::decodeGuarded("event", [&] {
+        codec::FlatReader reader(bytes);
+        return codec::readEvent(reader.root<schema::Event>());
+    });
+}
+
+std::string_view callName(const Call& call) {
+    // In the order of the variant.
+    static constexpr std::array<std::string_view, std::variant_size_v<Call>> kNames = {
+        "SUBSCRIBE", "ACCEPT",      "DECLINE",   "REVIVE",  "SUPPRESS", "SET_DEMANDS",
+        "KILL",      "ACKNOWLEDGE", "RECONCILE", "MESSAGE", "SHUTDOWN", "TEARDOWN"};
+    return kNames[call.index()];
+}
+
+std::string toJson(const AddressedCall& call) {
+    return jsonOf<schema::Call>([&](auto out) { codec::writeCall(call, out); });
+}
+
+std::string toJson(const Event& event) {
+    return jsonOf<schema::Event>([&](auto out) { codec::writeEvent(event, out); });
+}
+
+absl::StatusOr<AddressedCall> callFromJson(std::string_view text) {
+    return fromJson<schema::Call>(text, "call", codec::readCall);
+}
+
+absl::StatusOr<Event> eventFromJson(std::string_view text) {
+    return fromJson<schema::Event>(text, "event", codec::readEvent);
+}
+
+std::string toJson(const TaskInfo& task) {
+    return jsonOf<schema::TaskInfo>([&](auto out) { codec::writeTaskInfo(task, out); });
+}
+
+std::string toJson(const TaskStatus& status) {
+    return jsonOf<schema::TaskStatus>([&](auto out) { codec::writeTaskStatus(status, out); });
+}
+
+std::string toJson(const Resources& resources) {
+    // The list alone has no message of its own; an offer's is taken out of it.
+    std::string out = jsonOf<schema::Call::Requests::Request>([&](auto request) {
+        codec::writeResources(resources, {},
+                              request.initResources(static_cast<unsigned>(codec::wireResourceCount(resources))));
+    });
+    constexpr std::string_view kBefore = "{\"resources\":";
+    if (!out.starts_with(kBefore)) return "[]";
+    return out.substr(kBefore.size(), out.size() - kBefore.size() - 1);
+}
+
+absl::StatusOr<TaskInfo> taskInfoFromJson(std::string_view text) {
+    return fromJson<schema::TaskInfo>(text, "task", codec::readTaskInfo);
+}
+
+} // namespace stoa
