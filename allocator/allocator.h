@@ -93,7 +93,7 @@ struct AgentHoldings {
 };
 
 struct FrameworkHoldings {
-    Resources offered;
+    Resources offered; // cpus, mem, disk and gpus, as `used`
     Resources used;
     std::vector<OfferId> offers; // in the order in which they were made
     std::uint32_t tasks = 0;
@@ -107,7 +107,7 @@ struct FrameworkHoldings {
 struct RoleHoldings {
     std::string role;
     Milli weight{1000};
-    Resources held; // offered and used
+    Resources held; // offered and used; cpus, mem, disk and gpus
 };
 
 // Why a demand waits, for people.
@@ -206,7 +206,7 @@ public:
     Resources total() const; // scalars of all agents
     // Looks at every agent.
     absl::StatusOr<Explanation> explain(const FrameworkId& framework, const Demand& demand, Time now) const;
-    const Counters& counters() const;
+    Counters counters() const;
     // What the module had to say and what it did wrong, oldest first, for the owner's log; at most kMostNotes are
     // kept, later ones are counted in the last.
     static constexpr std::size_t kMostNotes = 100;
@@ -219,6 +219,18 @@ public:
 
 private:
     Allocator(Options options, std::unique_ptr<ModuleRunner> module);
+
+    std::uint32_t offerSlot(const OfferId& offer) const;
+    OfferId nameOf(std::uint64_t offer) const;
+    std::vector<OfferId> namesOf(absl::Span<const std::uint32_t> offers) const;
+    absl::StatusOr<std::uint32_t> agentSlot(const AgentId& agent) const;
+    absl::StatusOr<std::uint32_t> frameworkSlot(const FrameworkId& framework) const;
+    absl::StatusOr<std::vector<std::uint32_t>> clientsOf(const FrameworkId& framework,
+                                                         absl::Span<const std::string> roles) const;
+    void endOffers(absl::Span<const std::uint32_t> offers);
+    void fault(std::string_view what);
+    void leaveRole(std::uint32_t framework, std::uint32_t client);
+    Time refusedUntil(Duration refuse, Time now) const;
 
     Options options_;
     std::unique_ptr<Ledger> ledger_;

@@ -1,0 +1,70 @@
+// Where a piece is placed: of the candidates, on the one whose free resources point most nearly in the direction of
+// what is asked, so that no resource is left over without the others. Compares squared cosines in integers.
+// Source: Grandl et al., "Multi-Resource Packing for Cluster Schedulers" (Tetris), SIGCOMM 2014, section 3.2.
+// A part of modules; owned by one.
+#pragma once
+
+#include "allocator/module_face.h"
+#include "allocator/shares.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace stoa::allocator {
+
+class Alignment {
+public:
+    explicit Alignment(Host host) : host_(host) {}
+
+    // kNone when there is no candidate. A remainder has no direction: any candidate will do.
+    std::uint32_t best(const View& view, const Shares& shares, const Request& request,
+                       std::span<const std::uint32_t> candidates) const {
+        if (candidates.empty()) return kNone;
+        if (request.wanted == 0) return candidates[0];
+        const Direction asked = direction(shares, request.shape);
+        std::uint32_t best = kNone;
+        std::uint64_t best_score = 0;
+        for (std::uint32_t candidate : candidates) {
+            const std::uint64_t score = cosineSquared(asked, direction(shares, view.agent(candidate).free));
+            if (best == kNone || score > best_score || (score == best_score && candidate < best)) {
+                best = candidate;
+                best_score = score;
+            }
+        }
+        return best;
+    }
+
+private:
+    using Direction = std::array<std::uint64_t, kScalars>; // the longest component has kDirectionBits
+
+    static constexpr int kDirectionBits = 14;
+    static Direction direction(const Shares& shares, const std::int64_t (&amounts)[kScalars]) {
+        Direction towards{};
+        std::uint64_t longest = 1;
+        for (std::size_t i = 0; i < kScalars; ++i) {
+            towards[i] = shares.share(i, amounts[i]);
+            longest = std::max(longest, towards[i]);
+        }
+        const int shift = std::bit_width(longest) - kDirectionBits;
+        for (std::uint64_t& component : towards) component = shift > 0 ? component >> shift : component << -shift;
+        return towards;
+    }
+    // Scaled so that it compares between candidates; the asked direction's length is the same for all.
+    static std::uint64_t cosineSquared(const Direction& asked, const Direction& free) {
+        std::uint64_t product = 0;
+        std::uint64_t length = 1;
+        for (std::size_t i = 0; i < kScalars; ++i) {
+            product += asked[i] * free[i];
+            length += free[i] * free[i];
+        }
+        return product * product / length;
+    }
+
+    Host host_;
+};
+
+} // namespace stoa::allocator

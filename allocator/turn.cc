@@ -1,0 +1,201 @@
+// One turn: the module says who comes next and where it is placed, the rules decide whether that may be, and the
+// ledger moves it. What a client gets of one demand on one agent in one turn becomes one offer.
+#include "allocator/allocator.h"
+#include "allocator/eligibility.h"
+#include "allocator/fit.h"
+#include "allocator/ledger.h"
+#include "allocator/module_runner.h"
+#include "protocol/strings.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace stoa::allocator {
+namespace {
+
+// Candidates that a module chooses among. More place better and cost more: eight are within a percent of all.
+constexpr std::size_t kSampled = 8;
+
+// A client in a turn: what it may get something for, in the order of its demands.
+struct Contender {
+    Slot client = kNoSlot;
+    std::vector<Slot> requests;
+    std::size_t at = 0; // in requests: those before it get nothing more in this turn
+    bool retired = false;
+};
+
+class Turn {
+public:
+    Turn(Ledger& ledger, Eligibility& eligibility, std::uint64_t number)
+        : ledger_(ledger), eligibility_(eligibility), number_(number), places_(ledger.clients().end(), kNoSlot) {
+        for (Slot request : eligibility.contenders()) {
+            const Slot client = eligibility.requests()[request].client;
+            if (places_[client] == kNoSlot) {
+                places_[client] = static_cast<Slot>(contenders_.size());
+                contenders_.push_back({client, {}});
+                clients_.push_back(client);
+            }
+            contenders_[places_[client]].requests.push_back(request);
+        }
+        for (Contender& contender : contenders_) {
+            std::sort(contender.requests.begin(), contender.requests.end(), [&](Slot a, Slot b) {
+                return eligibility.requests()[a].order < eligibility.requests()[b].order;
+            });
+        }
+    }
+
+    const std::vector<Slot>& clients() const { return clients_; }
+
+    // Null when it doesn't contend, or no more.
+    Contender* contender(Slot client) {
+        if (client >= places_.size() || places_[client] == kNoSlot) return nullptr;
+        Contender& contender = contenders_[places_[client]];
+        return contender.retired ? nullptr : &contender;
+    }
+
+    // The request that is the client's turn for; none when it wants nothing more.
+    Slot request(Contender& contender) {
+        while (contender.at < contender.requests.size()) {
+            const Slot request = contender.requests[contender.at];
+            if (eligibility_.requests()[request].wanting) return request;
+            ++contender.at;
+        }
+        contender.retired = true;
+        return kNoSlot;
+    }
+
+    // Empty when the grant stands, otherwise why it doesn't.
+    std::string grant(Slot request_slot, const stoa_allocator_placement_v1& placement, std::uint32_t wanted) {
+        const Eligibility::Request& request = eligibility_.requests()[request_slot];
+        const Slot agent = placement.agent;
+        if (!ledger_.agents().live(agent)) return concat("placed on agent ", agent, ", which is none");
+        const std::string& name = ledger_.agents()[agent].id.value();
+        if (!eligibility_.eligible(request_slot, agent)) return concat("placed on agent ", name, ", which may not be offered");
+        const Resources& free = ledger_.agents()[agent].free;
+        if (request.remainder) {
+            open(request_slot, agent, 0, Resources(free));
+            return {};
+        }
+        const std::uint32_t count = placement.count;
+        if (count == 0 || count > wanted) return concat("placed ", count, " pieces where 1 to ", wanted, " are wanted");
+        if (timesFits(free, request.shape, count) < count) {
+            return concat("placed ", count, " times ", request.shape.toString(), " on agent ", name, ", where ",
+                          free.toString(), " is free");
+        }
+        Resources pieces = cut(free, request.shape, count);
+        const auto& list = ledger_.agents()[agent].offers;
+        for (Slot offer = list.last(); offer != kNoSlot; offer = list.before(ledger_.offers(), offer)) {
+            const Ledger::Offer& open = ledger_.offers()[offer];
+            if (open.turn != number_) break;
+            if (open.request != request_slot) continue;
+            ledger_.grow(offer, count, pieces);
+            eligibility_.offerMade(open, count);
+            return {};
+        }
+        open(request_slot, agent, count, std::move(pieces));
+        return {};
+    }
+
+    // Requests that could still get something look again in the next turn.
+    void cutShort() {
+        for (const Contender& contender : contenders_) {
+            for (std::size_t at = contender.at; at < contender.requests.size() && !contender.retired; ++at) {
+                eligibility_.setExhausted(contender.requests[at], false);
+            }
+        }
+    }
+
+    const std::vector<Slot>& offers() const { return offers_; }
+
+private:
+    void open(Slot request, Slot agent, std::uint32_t count, Resources resources) {
+        const Slot client = eligibility_.requests()[request].client;
+        const Slot offer = ledger_.offer(agent, client, request, count, number_, std::move(resources));
+        eligibility_.offerMade(ledger_.offers()[offer], count);
+        offers_.push_back(offer);
+    }
+
+    Ledger& ledger_;
+    Eligibility& eligibility_;
+    std::uint64_t number_;
+    std::vector<Slot> places_; // by client, in contenders_
+    std::vector<Contender> contenders_;
+    std::vector<Slot> clients_;
+    std::vector<Slot> offers_; // made in this turn, in order
+};
+
+} // namespace
+
+void Allocator::fault(std::string_view what) {
+    ++counters_.module_faults;
+    module_->note(what);
+}
+
+std::vector<Grant> Allocator::allocate(Time now, Rng& rng) {
+    ++counters_.turns;
+    eligibility_->expire(now);
+    if (!eligibility_->pending()) {
+        eligibility_->forgetDirty();
+        return {};
+    }
+    Turn turn(*ledger_, *eligibility_, counters_.turns);
+    const stoa_allocator_view_v1 view = ledger_->view();
+    if (!turn.clients().empty()) module_->begin(view, turn.clients(), rng);
+    std::vector<Slot> found;
+    while (!turn.clients().empty()) {
+        const Slot client = module_->next(view);
+        if (client == kNoSlot) break;
+        Contender* contender = turn.contender(client);
+        if (contender == nullptr) {
+            fault(concat("named client ", client, ", which doesn't contend"));
+            break;
+        }
+        const Slot slot = turn.request(*contender);
+        if (slot == kNoSlot) {
+            module_->retired(view, client);
+            continue;
+        }
+        eligibility_->sample(slot, rng, kSampled, found);
+        if (found.empty()) {
+            eligibility_->setExhausted(slot, true);
+            ++contender->at;
+            continue;
+        }
+        const Eligibility::Request& request = eligibility_->requests()[slot];
+        stoa_allocator_request_v1 asked{sizeof(asked), client, 0, 0, {}};
+        if (!request.remainder) {
+            // What isn't a scalar the module doesn't see, so it can't know how many fit: one at a time.
+            asked.wanted = request.shape.others().empty() ? request.count - request.standing : 1;
+            std::copy(request.shape.scalars().begin(), request.shape.scalars().end(), asked.shape);
+        }
+        const stoa_allocator_placement_v1 placement = module_->place(view, asked, found);
+        if (placement.agent != kNoSlot) {
+            const std::string wrong = turn.grant(slot, placement, asked.wanted);
+            if (wrong.empty()) {
+                module_->charged(view, client);
+                continue;
+            }
+            fault(wrong);
+        }
+        eligibility_->setExhausted(slot, false); // it was found something
+        ++contender->at;
+    }
+    module_->end();
+    turn.cutShort();
+    eligibility_->forgetDirty();
+
+    std::vector<Grant> grants;
+    grants.reserve(turn.offers().size());
+    for (Slot slot : turn.offers()) {
+        const Ledger::Offer& offer = ledger_->offers()[slot];
+        const Ledger::Client& client = ledger_->clients()[offer.client];
+        grants.push_back({nameOf(offer.number), ledger_->frameworks()[client.framework].id, ledger_->roles()[client.role].name,
+                          ledger_->agents()[offer.agent].id, offer.resources,
+                          eligibility_->requests()[offer.request].demand, offer.count});
+    }
+    counters_.grants += grants.size();
+    return grants;
+}
+
+} // namespace stoa::allocator
