@@ -136,15 +136,12 @@ bool SessionTable::send(Peer peer, Body body, Time now, Output& out) {
     auto found = by_peer_.find(peer);
     if (found == by_peer_.end()) return false;
     const Slot slot = found->second;
-    Entry& entry = entries_[slot];
     const std::size_t size = body->size();
     if (size > kLargestBody) {
-        emit(entry, FrameKind::kReset, out);
-        over(slot, concat("a message to it had ", size, " bytes; the most is ", kLargestBody), now, out);
-    } else if (!entry.end->send(std::move(body), options_, counters_)) {
+        cut(peer, concat("a message to it had ", size, " bytes; the most is ", kLargestBody), now, out);
+    } else if (!entries_[slot].end->send(std::move(body), options_, counters_)) {
         ++counters_.outbox_full;
-        emit(entry, FrameKind::kReset, out);
-        over(slot, "it fell too far behind: its outbox was full", now, out);
+        cut(peer, "it fell too far behind: its outbox was full", now, out);
     } else {
         touch(slot);
     }
@@ -290,14 +287,18 @@ bool DialerSession::send(std::uint64_t session, Body body, Time now, Output& out
     if (!connected_ || closed_ || session != number_) return false;
     const std::size_t size = body->size();
     if (size > kLargestBody) {
-        emit(FrameKind::kReset, out);
-        over(concat("a message had ", size, " bytes; the most is ", kLargestBody), false, now, out);
+        cut(session, concat("a message had ", size, " bytes; the most is ", kLargestBody), now, out);
     } else if (!end_->send(std::move(body), options_, counters_)) {
         ++counters_.outbox_full;
-        emit(FrameKind::kReset, out);
-        over("the master fell too far behind: the outbox was full", true, now, out);
+        cut(session, "the master fell too far behind: the outbox was full", now, out);
     }
     return true;
+}
+
+void DialerSession::cut(std::uint64_t session, std::string_view why, Time now, Output& out) {
+    if (!connected_ || closed_ || session != number_) return;
+    emit(FrameKind::kReset, out);
+    over(why, true, now, out);
 }
 
 void DialerSession::probe() {

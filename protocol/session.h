@@ -184,6 +184,8 @@ public:
     void onFrame(Frame frame, Time now, Output& out);
     // False, and nothing done, unless `session` is connected now. A full outbox ends the session.
     bool send(std::uint64_t session, Body body, Time now, Output& out);
+    // Ends `session` at once, with a reset and a Gone.
+    void cut(std::uint64_t session, std::string_view why, Time now, Output& out);
     // The transport has a new connection: ask at once whether the acceptor still knows the session.
     void probe();
     // Says goodbye behind everything sent before, and dials no more. No arrival follows. closed() when it has arrived, or

@@ -31,7 +31,7 @@ struct AcceptorOptions {
     std::string bind_address = "127.0.0.1"; // an IP address, an interface's name, or "*"
     std::uint16_t port = 5052;              // 0: any free one
     std::uint64_t epoch = 1;                // the leader's; at least 1, greater for each start
-    SessionOptions session;
+    SessionOptions session = {};
     // How long the end waits for goodbyes to arrive. Zero: none are said, as in a crash.
     Duration linger = std::chrono::seconds(1);
     int io_threads = 1;

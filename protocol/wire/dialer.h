@@ -31,7 +31,7 @@ struct DialerOptions {
     std::string address = "127.0.0.1:5052"; // host:port
     std::uint64_t highest_epoch = 0;        // frames of a lower one are refused
     std::uint32_t channels = 1;
-    SessionOptions session;
+    SessionOptions session = {};
     // How long the end waits for what was sent to arrive. Zero: no goodbye is said, as in a crash.
     Duration linger = std::chrono::seconds(1);
 };

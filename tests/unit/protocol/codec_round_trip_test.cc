@@ -92,7 +92,8 @@ TEST(Calls, BearTheNamesThatTheirJsonHas) {
     RandomMessages random(2);
     for (int i = 0; i < 300; ++i) {
         const AddressedCall call = random.call();
-        EXPECT_NE(toJson(call).find(concat("\"type\":\"", callName(call.call), "\"")), std::string::npos) << toJson(call);
+        EXPECT_NE(toJson(call).find(concat("\"type\":\"", callName(call.call), "\"")), std::string::npos)
+            << toJson(call);
     }
 }
 

@@ -1,0 +1,281 @@
+#include "protocol/wire/acceptor.h"
+
+#include "protocol/strings.h"
+#include "protocol/wire/network_thread.h"
+#include "protocol/wire/reader_clock.h"
+#include "protocol/wire/swap_queue.h"
+#include "protocol/wire/zeromq.h"
+
+#include <glog/logging.h>
+
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+#include <utility>
+
+namespace stoa {
+namespace {
+
+// Frames read before sends get their turn.
+constexpr int kReadAtOnce = 4096;
+// So many rounds of reading without an end are followed by a look at the timers all the same.
+constexpr int kRoundsWithoutTimers = 64;
+// At the end, for ZeroMQ to pass on what it was given.
+constexpr int kLastFlushMilliseconds = 100;
+
+absl::Status bindError(const AcceptorOptions& options, int error) {
+    const std::string where = concat(options.bind_address, ":", options.port);
+    switch (error) {
+    case EADDRINUSE:
+        return absl::UnavailableError(
+            concat("can't listen on ", where, ": the port is in use; stop what listens there, or choose another port"));
+    case EADDRNOTAVAIL:
+    case ENODEV: return invalid("can't listen on ", where, ": this machine has no such address");
+    case EACCES:
+        return absl::PermissionDeniedError(
+            concat("can't listen on ", where, ": not permitted; ports below 1024 are root's"));
+    default: return invalid("can't listen on ", where, ": ", zmq_strerror(error));
+    }
+}
+
+std::uint16_t portOf(const zeromq::Socket& socket) {
+    char endpoint[256] = {};
+    std::size_t length = sizeof endpoint;
+    CHECK_EQ(zmq_getsockopt(socket.get(), ZMQ_LAST_ENDPOINT, endpoint, &length), 0) << zmq_strerror(errno);
+    const std::string_view text(endpoint);
+    return static_cast<std::uint16_t>(std::stoul(std::string(text.substr(text.rfind(':') + 1))));
+}
+
+std::size_t bytesOf(const std::vector<Arrival>& arrivals) {
+    std::size_t bytes = 0;
+    for (const Arrival& arrival : arrivals) {
+        if (auto* message = std::get_if<arrival::Message>(&arrival)) bytes += message->body->size();
+    }
+    return bytes;
+}
+
+} // namespace
+
+class Acceptor::Network {
+public:
+    explicit Network(const AcceptorOptions& options)
+        : options_(options), context_(options.io_threads), router_(context_, ZMQ_ROUTER),
+          table_(options.epoch, options.session) {
+        zeromq::setBounds(router_);
+        router_.set(ZMQ_ROUTER_MANDATORY, 1);
+        router_.set(ZMQ_ROUTER_HANDOVER, 1);
+        router_.set(ZMQ_LINGER, 0);
+    }
+
+    absl::Status bind() {
+        const std::string port = options_.port == 0 ? "*" : std::to_string(options_.port);
+        if (zmq_bind(router_.get(), concat("tcp://", options_.bind_address, ":", port).c_str()) != 0) {
+            return bindError(options_, errno);
+        }
+        port_ = portOf(router_);
+        return absl::OkStatus();
+    }
+
+    void start() {
+        thread_ = NetworkThread("stoa-acceptor", [this] { run(); });
+    }
+
+    // ---- The owner's side ----
+
+    std::uint16_t port() const { return port_; }
+    int eventFd() const { return arrivals_.fd(); }
+
+    std::vector<Arrival> take() {
+        std::vector<Arrival> taken = arrivals_.take();
+        if (reading_paused_.load(std::memory_order_relaxed)) wake_.raise();
+        return taken;
+    }
+
+    void send(Peer peer, Body body) {
+        if (commands_.atLeast(SIZE_MAX, kMostSendBytes)) {
+            commands_.push({Command::kCut, peer, nullptr, {}}, 0);
+            return;
+        }
+        const std::size_t bytes = body->size();
+        commands_.push({Command::kSend, peer, std::move(body), {}}, bytes);
+    }
+
+    void close(Peer peer, std::string why) { commands_.push({Command::kClose, peer, nullptr, std::move(why)}, 0); }
+
+    void stop() {
+        stopping_.store(true);
+        wake_.raise();
+        thread_.join();
+    }
+
+    WireCounters counters() const {
+        const std::lock_guard lock(published_mutex_);
+        return published_;
+    }
+
+private:
+    struct Command {
+        enum Kind : std::uint8_t { kSend, kClose, kCut };
+        Kind kind = kSend;
+        Peer peer = 0;
+        Body body;
+        std::string why;
+    };
+
+    // ---- The network thread ----
+
+    void run() {
+        while (!stopping_.load()) turn(clock_.pollTimeout(table_.nextDeadline()));
+        sayGoodbye();
+        router_ = zeromq::Socket();
+    }
+
+    void sayGoodbye() {
+        if (options_.linger <= Duration::zero()) return;
+        carryOutCommands();
+        clock_.resume();
+        table_.closeAll("the master stops", clock_.now());
+        table_.flush(clock_.now(), out_);
+        transmit();
+        const Time end = bootTime() + options_.linger;
+        while (table_.closingCount() > 0 && bootTime() < end) {
+            const std::optional<Time> deadline = table_.nextDeadline();
+            const Time bound = clock_.now() + (end - bootTime());
+            turn(clock_.pollTimeout(deadline ? std::min(*deadline, bound) : bound));
+        }
+        router_.set(ZMQ_LINGER, kLastFlushMilliseconds);
+    }
+
+    void turn(long timeout) {
+        zmq_pollitem_t items[] = {
+            {nullptr, commands_.fd(), ZMQ_POLLIN, 0},
+            {nullptr, wake_.fd(), ZMQ_POLLIN, 0},
+            {router_.get(), 0, ZMQ_POLLIN, 0},
+        };
+        const int polled = clock_.paused() ? 2 : 3;
+        if (zmq_poll(items, polled, timeout) < 0 && errno != EINTR) LOG(FATAL) << "zmq_poll: " << zmq_strerror(errno);
+        if (items[1].revents != 0) wake_.lower();
+
+        const bool behind = arrivals_.atLeast(kMostArrivals, kMostArrivalBytes) && !stopping_.load();
+        if (behind && !clock_.paused()) ++counters_.reading_pauses;
+        reading_paused_.store(behind, std::memory_order_relaxed);
+        // The owner may have taken between the look and the store, and not have woken us: look again.
+        if (behind && arrivals_.atLeast(kMostArrivals, kMostArrivalBytes)) {
+            clock_.pause();
+        } else {
+            clock_.resume();
+        }
+
+        const bool all_read = !clock_.paused() && read();
+        carryOutCommands();
+        rounds_ = all_read ? 0 : rounds_ + 1;
+        if (all_read || (!clock_.paused() && rounds_ > kRoundsWithoutTimers)) {
+            table_.tick(clock_.now(), out_);
+        } else {
+            table_.flush(clock_.now(), out_);
+        }
+        transmit();
+        publish();
+        arrivals_.pushAll(out_.arrivals, bytesOf(out_.arrivals));
+    }
+
+    // True when nothing is left to be read.
+    bool read() {
+        const Time now = clock_.now();
+        for (int i = 0; i < kReadAtOnce; ++i) {
+            zeromq::Received received = zeromq::receive(router_, &routing_id_);
+            if (std::holds_alternative<zeromq::NoMessage>(received)) return true;
+            if (const auto* malformed = std::get_if<zeromq::Malformed>(&received)) {
+                ++counters_.malformed[static_cast<std::size_t>(malformed->error)];
+                LOG_EVERY_T(WARNING, 1) << "dropped a message from " << malformed->address
+                                        << " that is no frame: wrong " << name(malformed->error) << " ("
+                                        << counters_.malformedTotal() << " so far)";
+                continue;
+            }
+            Frame& frame = std::get<Frame>(received);
+            counters_.bytes_in += kFrameHeaderSize + frame.bodySize();
+            table_.onFrame(routing_id_, std::move(frame), now, out_);
+        }
+        return false;
+    }
+
+    void carryOutCommands() {
+        const Time now = clock_.now();
+        for (Command& command : commands_.take()) {
+            switch (command.kind) {
+            case Command::kSend:
+                if (!table_.send(command.peer, std::move(command.body), now, out_)) ++counters_.stale_sends;
+                break;
+            case Command::kClose: table_.close(command.peer, command.why, now); break;
+            case Command::kCut: table_.cut(command.peer, "too much waits to be sent", now, out_); break;
+            }
+        }
+    }
+
+    void transmit() {
+        for (const SessionTable::FrameTo& to : out_.frames) {
+            if (zeromq::send(router_, &to.connection, to.frame)) {
+                counters_.bytes_out += kFrameHeaderSize + to.frame.bodySize();
+            } else {
+                ++counters_.unsent; // as if lost on the way: the session sends it again
+            }
+        }
+        out_.frames.clear();
+    }
+
+    void publish() {
+        const std::lock_guard lock(published_mutex_);
+        published_ = counters_;
+        published_.sessions = table_.counters();
+        published_.open_sessions = table_.openCount();
+    }
+
+    const AcceptorOptions options_;
+    std::uint16_t port_ = 0;
+
+    // Shared.
+    SwapQueue<Arrival> arrivals_; // to the owner
+    SwapQueue<Command> commands_; // from the owner
+    Signal wake_;
+    std::atomic<bool> stopping_{false};
+    std::atomic<bool> reading_paused_{false};
+    mutable std::mutex published_mutex_;
+    WireCounters published_;
+
+    // The network thread's, once it runs.
+    zeromq::Context context_;
+    zeromq::Socket router_;
+    SessionTable table_;
+    ReaderClock clock_;
+    WireCounters counters_;
+    SessionTable::Output out_;
+    std::string routing_id_;
+    int rounds_ = 0;
+    NetworkThread thread_;
+};
+
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::create(const AcceptorOptions& options) {
+    if (options.epoch == 0) return invalid("an acceptor's epoch is at least 1");
+    auto network = std::make_unique<Network>(options);
+    if (absl::Status bound = network->bind(); !bound.ok()) return bound;
+    network->start();
+    return std::unique_ptr<Acceptor>(new Acceptor(std::move(network)));
+}
+
+Acceptor::Acceptor(std::unique_ptr<Network> network) : network_(std::move(network)) {}
+
+Acceptor::~Acceptor() { network_->stop(); }
+
+std::uint16_t Acceptor::boundPort() const { return network_->port(); }
+
+int Acceptor::eventFd() const { return network_->eventFd(); }
+
+std::vector<Arrival> Acceptor::take() { return network_->take(); }
+
+void Acceptor::send(Peer peer, Body body) { network_->send(peer, std::move(body)); }
+
+void Acceptor::close(Peer peer, std::string why) { network_->close(peer, std::move(why)); }
+
+WireCounters Acceptor::counters() const { return network_->counters(); }
+
+} // namespace stoa
