@@ -73,13 +73,12 @@ void State::subscribe(Step& at, Peer peer, const FrameworkId& claimed, const cal
         }
         // Being back takes the stored deadline back too.
         if (!framework->active() || !(framework->info == info)) {
-            if (framework->info.roles != info.roles) (void)allocator.updateRoles(info.id, info.roles);
             framework->info = info;
             framework->record = append(at, FrameworkStored{info, info.principal});
         }
-        // What an earlier life of the scheduler said it wants, or refused, is no longer said.
-        (void)allocator.setDemands(info.id, {});
-        (void)allocator.revive(info.id, {});
+        // What the scheduler's earlier life wanted, suppressed or refused is no longer said; its tasks hold on.
+        (void)allocator.removeFramework(info.id);
+        (void)allocator.addFramework(info.id, info.roles);
     }
     (void)allocator.setActive(info.id, true);
     if (!call.suppressed_roles.empty()) (void)allocator.suppress(info.id, call.suppressed_roles);

@@ -1,0 +1,217 @@
+// How agents come, lose their sessions, return, and go; and what becomes of their tasks meanwhile.
+#include "tests/unit/master/core_world.h"
+
+namespace stoa::master {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Registration, ANewAgentIsAdmittedAndToldOnlyWhenThatIsDurable) {
+    World world;
+    world.forgetSaid();
+    TestAgent agent = world.agent();
+    ASSERT_EQ(world.stored<AgentAdmitted>().size(), 1u);
+    EXPECT_EQ(world.stored<AgentAdmitted>()[0].info.id, agent.id());
+    bool found = false;
+    for (const Output::Said& said : world.allSaid()) {
+        const auto* to = std::get_if<ToAgentPeer>(&said.effect);
+        if (to == nullptr) continue;
+        found = true;
+        EXPECT_EQ(said.waits_for, 1u);
+    }
+    EXPECT_TRUE(found);
+}
+
+TEST(Registration, AnAgentWithoutHostnameOrResourcesIsRefusedWithTheReason) {
+    World world;
+    TestAgent agent = world.newAgent(4, 1024);
+    agent.info.resources = {};
+    world.registerAgent(agent);
+    EXPECT_EQ(world.heardOne<master_says::Refused>(agent).reason, "the agent has no resources to offer");
+    EXPECT_TRUE(world.closed(agent.peer));
+    EXPECT_EQ(world.master().agents().size(), 0u);
+}
+
+TEST(Registration, OneThatNeverHeardItsIdIsAdmittedOnce) {
+    World world;
+    TestAgent agent = world.newAgent(4, 1024);
+    world.registerAgent(agent);
+    const AgentId first = agent.id();
+    agent.info.id = AgentId();
+    world.registerAgent(agent);
+    EXPECT_EQ(agent.id(), first);
+    EXPECT_EQ(world.master().agents().size(), 1u);
+}
+
+TEST(Registration, ANewerSessionReplacesTheOld) {
+    World world;
+    TestAgent agent = world.agent();
+    const Peer old = agent.peer;
+    world.registerAgent(agent);
+    EXPECT_TRUE(world.closed(old));
+    world.gone(old);
+    EXPECT_EQ(world.master().agents().active(), 1u);
+}
+
+TEST(Registration, AnIdThatTheRegistryDoesNotKnowIsAdmittedAnew) {
+    World world;
+    TestAgent agent = world.newAgent(4, 1024);
+    agent.info.id = AgentId("from-a-lost-registry");
+    world.registerAgent(agent);
+    EXPECT_EQ(agent.id().value(), "from-a-lost-registry");
+    EXPECT_EQ(world.stored<AgentAdmitted>().size(), 1u);
+}
+
+TEST(Registration, ASessionIsOneAgentsOnly) {
+    World world;
+    TestAgent first = world.agent();
+    TestAgent other = world.newAgent(1, 128);
+    world.input(AgentMessage{first.peer, agent_says::Register{other.info, other.incarnation, {}, {}}});
+    EXPECT_EQ(world.heard<master_says::Refused>(first).size(), 1u);
+    EXPECT_EQ(world.master().agents().size(), 1u);
+}
+
+TEST(Registration, ALostSessionTakesTheAgentsOffersBackAndOffersNothingMore) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    const Offer offer = world.offerTo(framework);
+    world.gone(agent.peer);
+    EXPECT_EQ(world.heardOne<event::Rescind>(framework).offer, offer.id);
+    world.pass(10s);
+    EXPECT_TRUE(world.offersTo(framework).empty());
+    world.registerAgent(agent);
+    EXPECT_EQ(world.offersTo(framework).size(), 1u);
+}
+
+TEST(Registration, ARepeatedRegistrationStoresNothingNew) {
+    World world;
+    TestAgent agent = world.agent();
+    world.gone(agent.peer);
+    world.registerAgent(agent);
+    EXPECT_EQ(world.stored<AgentAdmitted>().size(), 1u);
+    agent.info.resources = Resources::cpusMem(8, 4096);
+    world.registerAgent(agent);
+    EXPECT_EQ(world.stored<AgentAdmitted>().size(), 2u);
+    EXPECT_EQ(world.freeOn(agent), Resources::cpusMem(8, 4096));
+}
+
+TEST(Registration, ALaunchThatWasLostWithTheSessionIsDropped) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    const Offer offer = world.offerTo(framework);
+    world.accept(framework, offer, {world.task("t", offer, 1, 128)});
+    world.gone(agent.peer);
+    world.registerAgent(agent);
+    const TaskStatus status = world.updateTo(framework);
+    EXPECT_EQ(status.state, TaskState::kDropped);
+    EXPECT_EQ(status.reason, Reason::kReconciliation);
+    EXPECT_FALSE(status.uuid.has_value());
+    EXPECT_EQ(world.taskOf(framework.id(), "t"), nullptr);
+}
+
+TEST(Registration, ATaskThatItsAgentKnewAndKnowsNoMoreIsLost) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.gone(agent.peer);
+    agent.incarnation.boot_id = "another boot";
+    world.registerAgent(agent);
+    const TaskStatus status = world.updateTo(framework);
+    EXPECT_EQ(status.state, TaskState::kLost);
+    EXPECT_EQ(status.reason, Reason::kAgentRestarted);
+    EXPECT_EQ(world.stored<AgentAdmitted>().back().incarnation.boot_id, "another boot");
+}
+
+TEST(Registration, TasksThatOnlyTheAgentKnowsAreAdopted) {
+    World world;
+    TestAgent agent = world.agent(4, 1024);
+    TestFramework framework = world.framework();
+    world.gone(agent.peer);
+    world.registerAgent(agent, {world.told(agent, framework.id(), "t", 3, 512)});
+    EXPECT_EQ(world.stateOf(framework.id(), "t"), TaskState::kRunning);
+    EXPECT_EQ(world.offersTo(framework).back().resources, Resources::cpusMem(1, 512));
+}
+
+TEST(Registration, TasksOfARemovedFrameworkAreShutDownAndHoldUntilTheyEnd) {
+    World world;
+    TestAgent agent = world.agent(4, 1024);
+    world.gone(agent.peer);
+    const FrameworkId removed("gone");
+    world.registerAgent(agent, {world.told(agent, removed, "t", 3, 512)});
+    EXPECT_EQ(world.heardOne<master_says::ShutdownFramework>(agent).framework, removed);
+    EXPECT_EQ(world.freeOn(agent), Resources::cpusMem(1, 512));
+    const Uuid uuid = world.update(agent, removed, "t", TaskState::kKilled);
+    EXPECT_EQ(world.heardOne<master_says::AcknowledgeUpdate>(agent).uuid, uuid);
+    EXPECT_EQ(world.freeOn(agent), Resources::cpusMem(4, 1024));
+    EXPECT_EQ(world.taskOf(removed, "t"), nullptr);
+}
+
+TEST(Unreachable, AnAgentThatStaysAwayIsUnreachableAndItsTasksAreToldSo) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.gone(agent.peer);
+    world.pass(74s);
+    EXPECT_TRUE(world.heard<event::Update>(framework).empty());
+    world.pass(1s);
+    ASSERT_EQ(world.stored<AgentUnreachable>().size(), 1u);
+    const TaskStatus status = world.updateTo(framework);
+    EXPECT_EQ(status.state, TaskState::kUnreachable);
+    EXPECT_EQ(status.reason, Reason::kAgentRemoved);
+    EXPECT_EQ(world.heardOne<event::Failure>(framework).agent, agent.id());
+    EXPECT_EQ(world.stateOf(framework.id(), "t"), TaskState::kUnreachable);
+}
+
+TEST(Unreachable, OneThatReturnsHasItsTasksRunningAgainByItsOwnWord) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.gone(agent.peer);
+    world.pass(80s);
+    (void)world.heard<event::Update>(framework);
+    world.registerAgent(agent, {world.told(agent, framework.id(), "t", 1, 128)});
+    const TaskStatus status = world.updateTo(framework);
+    EXPECT_EQ(status.state, TaskState::kRunning);
+    EXPECT_EQ(status.reason, Reason::kAgentReregistered);
+    EXPECT_EQ(world.stored<AgentAdmitted>().size(), 2u); // which takes the mark of unreachability back
+}
+
+TEST(Unreachable, TasksOfAnUnreachableAgentStillHold) {
+    World world;
+    TestAgent agent = world.agent(4, 1024);
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t", 1, 512);
+    world.gone(agent.peer);
+    world.pass(80s);
+    EXPECT_EQ(world.freeOn(agent), Resources::cpusMem(3, 512));
+}
+
+TEST(Unregistration, AnAgentThatStopsForGoodIsForgottenAndItsTasksAreGone) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.agentSays(agent, agent_says::Unregister{});
+    EXPECT_EQ(world.updateTo(framework).state, TaskState::kGone);
+    EXPECT_EQ(world.stored<AgentRemoved>().size(), 1u);
+    EXPECT_EQ(world.master().agents().size(), 0u);
+    EXPECT_TRUE(world.closed(agent.peer));
+}
+
+TEST(Registration, MessagesOfASessionThatIsNotRegisteredChangeNothing) {
+    World world;
+    TestAgent stranger = world.newAgent(1, 128);
+    stranger.peer = 77;
+    stranger.info.id = AgentId("x");
+    world.update(stranger, FrameworkId("f"), "t", TaskState::kRunning);
+    world.agentSays(stranger, agent_says::Unregister{});
+    EXPECT_TRUE(world.heard<master_says::AcknowledgeUpdate>(stranger).empty());
+}
+
+} // namespace
+} // namespace stoa::master
