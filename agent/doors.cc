@@ -1,0 +1,110 @@
+#include "agent/doors.h"
+
+#include "agent/doors_view.h"
+#include "agent/sandboxes.h"
+#include "protocol/http/files.h"
+#include "protocol/strings.h"
+
+#include <chrono>
+#include <type_traits>
+
+namespace stoa::agent {
+
+absl::StatusOr<std::unique_ptr<Doors>> Doors::start(Options options) {
+    std::unique_ptr<Doors> doors(new Doors(std::move(options)));
+    http::ServerOptions server;
+    server.host = doors->options_.host;
+    server.port = doors->options_.port;
+    auto started = http::Server::start(std::move(server), doors->routes());
+    if (!started.ok()) return started.status();
+    doors->server_ = *std::move(started);
+    return doors;
+}
+
+Doors::Doors(Options options)
+    : options_(std::move(options)), view_(std::make_shared<View>()),
+      follower_(std::make_unique<Follower>(options_.sandboxes)) {
+    view_->started = {std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
+}
+
+Doors::~Doors() = default;
+
+http::Router Doors::routes() {
+    http::Router router;
+    router.strip("/agent(1)");
+    router.strip("/slave(1)");
+    router.get("/health", [](const http::Request&) { return http::textResponse(200, ""); });
+    router.get("/state", [this](const http::Request&) { return http::jsonResponse(view_->stateJson(options_.flags)); });
+    router.get("/flags", [this](const http::Request&) {
+        return http::jsonResponse(concat("{\"flags\":", flagsJson(options_.flags), "}"));
+    });
+    router.get("/metrics", [this](const http::Request&) {
+        http::Response response = http::textResponse(200, view_->metricsText());
+        response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+        return response;
+    });
+    addFiles(router);
+    addUploads(router);
+    return router;
+}
+
+void Doors::show(std::vector<Change> changes) {
+    if (changes.empty()) return;
+    auto shared = std::make_shared<std::vector<Change>>(std::move(changes));
+    server_->post([this, shared] {
+        for (Change& change : *shared) {
+            std::visit(
+                [&](auto& one) {
+                    using Kind = std::decay_t<decltype(one)>;
+                    if constexpr (std::is_same_v<Kind, AgentInfo>) {
+                        view_->info = std::move(one);
+                    } else if constexpr (std::is_same_v<Kind, DaemonMetrics>) {
+                        view_->metrics = std::move(one);
+                    } else if constexpr (std::is_same_v<Kind, TaskChanged>) {
+                        const std::string sandbox = Sandboxes::relative({one.framework, one.info.id});
+                        if (view_->apply(std::move(one))) follower_->ended(sandbox);
+                    } else {
+                        view_->apply(one);
+                        follower_->ended(Sandboxes::relative(one.key));
+                    }
+                },
+                change);
+        }
+    });
+}
+
+void Doors::followOutput(http::Request request, http::Responder responder) {
+    // <framework>/<task>/<file>, the ids as their directories are named or as they are.
+    const std::size_t first = request.rest.find('/');
+    const std::size_t second = first == std::string::npos ? first : request.rest.find('/', first + 1);
+    if (second == std::string::npos) {
+        responder.respond(http::textResponse(404, "give /api/stoa/sandbox/FRAMEWORK/TASK/FILE"));
+        return;
+    }
+    const TaskKey key{FrameworkId(request.rest.substr(0, first)),
+                      TaskId(request.rest.substr(first + 1, second - first - 1))};
+    const std::string file = request.rest.substr(second + 1);
+    const std::string sandbox = Sandboxes::relative(key);
+    if (request.parameter("follow").value_or("0") == "0") {
+        responder.respond(http::serveBelow(request, options_.sandboxes, concat(sandbox, "/", file)));
+        return;
+    }
+    const std::int64_t offset = request.number("offset").value_or(0);
+    if (offset < 0) {
+        responder.respond(http::textResponse(400, "offset: not a number of 0 or more"));
+        return;
+    }
+    const bool live = view_->live.contains(sandbox);
+    if (!live && !http::openBelow(options_.sandboxes, concat(sandbox, "/", file)).ok()) {
+        responder.respond(
+            http::textResponse(404, concat("no task \"", key.task.value(), "\" of framework \"", key.framework.value(),
+                                           "\" runs here, and it left no \"", file, "\"")));
+        return;
+    }
+    http::Response head;
+    head.content_type = "application/octet-stream";
+    http::Stream stream = responder.stream(std::move(head));
+    if (!follower_->follow(sandbox, file, static_cast<std::uint64_t>(offset), live, stream)) stream.end();
+}
+
+} // namespace stoa::agent
