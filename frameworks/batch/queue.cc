@@ -23,7 +23,7 @@ void Queue::step(const Input& input, Time now, Output& output) {
     due(now, output);
     std::visit([&](const auto& what) { on(what, now, output); }, input);
     cancelDependents(output);
-    if (demands_changed_) restateDemands(output);
+    if (demands_changed_ || announce_) restateDemands(output);
     answerWatchers(output);
 }
 

@@ -338,6 +338,7 @@ private:
     std::uint64_t next_demand_ = 1;
     std::vector<Demand> stated_; // as last said
     bool demands_changed_ = false;
+    bool announce_ = false; // state them whether they changed or not: the master may remember an earlier life's
 
     std::vector<Agent> agents_; // by slot
     absl::flat_hash_map<AgentId, AgentSlot> agent_slots_;

@@ -61,6 +61,7 @@ void Queue::index(Job& job, std::uint64_t pending_before) {
 
 void Queue::restateDemands(Output& output) {
     demands_changed_ = false;
+    const bool announce = std::exchange(announce_, false);
     std::vector<const Group*> wanted;
     for (auto entry = groups_.begin(); entry != groups_.end();) {
         if (entry->second.pending == 0) {
@@ -80,13 +81,13 @@ void Queue::restateDemands(Output& output) {
         const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(group->pending, UINT32_MAX));
         demands.push_back({group->demand, options_.role, group->shape, count, group->constraints});
     }
-    if (demands == stated_) return;
-    // Who wants nothing says so: a framework without demands would be offered whole remainders.
+    if (demands == stated_ && !announce) return;
     const bool was_idle = stated_.empty();
     stated_ = std::move(demands);
+    // Who wants nothing says so: a framework without demands would be offered whole remainders.
     if (stated_.empty()) say(call::Suppress{{options_.role}}, output);
     say(call::SetDemands{stated_}, output);
-    if (was_idle) say(call::Revive{{options_.role}}, output);
+    if (!stated_.empty() && (was_idle || announce)) say(call::Revive{{options_.role}}, output);
 }
 
 // ---- Offers ----------------------------------------------------------------------------------------------------
@@ -210,7 +211,8 @@ Queue::AgentSlot Queue::slotOf(const AgentId& agent, const Address& address) {
     return entry->second;
 }
 
-// An accept that wasn't said launched nothing: these attempts never were.
+// An accept that wasn't said launched nothing, so the tasks wait again at once. The numbers of these attempts are not
+// used again all the same: the master may have been asked about them, and its "lost" would hit the next attempt.
 void Queue::on(const NotSaid& not_said, Time, Output& output) {
     const auto* accept = std::get_if<call::Accept>(&not_said.call);
     if (!accept) return; // stated anew by the next subscription, or of no consequence
@@ -220,7 +222,6 @@ void Queue::on(const NotSaid& not_said, Time, Output& output) {
         if (!job || ref->task.index >= job->tasks.size()) continue;
         Task& task = job->tasks[ref->task.index];
         if (task.attempt != ref->attempt || task.phase != TaskPhase::kLaunched) continue;
-        --task.attempt;
         if (!job->cancelled.empty()) {
             finish(*job, ref->task.index, TaskPhase::kCancelled, job->submitted, output);
             continue;

@@ -183,7 +183,7 @@ void Queue::onTold(const event::Subscribed& subscribed, Time now, Output& output
         framework_ = subscribed.framework;
         store(FrameworkRecord{framework_}, output);
     }
-    if (stated_.empty() && !demands_changed_) say(call::Suppress{{options_.role}}, output);
+    announce_ = true;
     // Whatever may have been lost with the last session is asked about, or said, again.
     for (const auto& [number, job] : jobs_) {
         if (job.ended.nanos != 0) continue;
