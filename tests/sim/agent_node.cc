@@ -56,7 +56,8 @@ AgentNode::AgentNode(const Parts& parts, agent::Agent::Options options, const Ma
 }
 
 void AgentNode::begin() {
-    process_ = std::make_unique<Process>(highest_epoch_, parts_.rng.next(), now());
+    trace("starts");
+    process_ = std::make_unique<Process>(highest_epoch_, parts_.rng.next(), session_counters_, now());
     agent::Agent::Options options = options_;
     options.incarnation.boot_id = machine_.bootId();
     agent::Output output;
@@ -67,11 +68,13 @@ void AgentNode::begin() {
 }
 
 void AgentNode::end() {
+    trace("crashes");
     process_.reset();
     disk_.crash();
 }
 
 void AgentNode::reboot() {
+    trace("reboots");
     crash();
     for (const agent::launcher_says::KnownContainer& container : machine_.known()) {
         if (container.running || container.launching) parts_.checker.ended(options_.info.hostname, container.key);
@@ -115,7 +118,9 @@ void AgentNode::onArrival(DialerArrival arrival, agent::Output& output) {
         absl::StatusOr<ToAgent> decoded = decodeToAgent(*message->body);
         parts_.checker.require(decoded.ok(),
                                absl::StrCat("the master's message does not decode: ", decoded.status().message()));
-        if (decoded.ok()) process_->core->step(agent::MasterMessage{*std::move(decoded)}, now(), wall, output);
+        if (!decoded.ok()) return;
+        if (parts_.trace.on()) trace("<- " + show(*decoded));
+        process_->core->step(agent::MasterMessage{*std::move(decoded)}, now(), wall, output);
     } else {
         process_->core->step(agent::MasterGone{}, now(), wall, output);
     }
@@ -138,16 +143,21 @@ void AgentNode::carryOut(agent::Output output) {
 void AgentNode::perform(agent::Effect effect) {
     if (auto* to_master = std::get_if<agent::ToMaster>(&effect)) {
         checkDurable(to_master->message);
+        if (parts_.trace.on()) trace("-> " + show(to_master->message));
         process_->session.send(process_->session.session(), makeBody(encode(to_master->message)), now(), out_);
     } else if (const auto* launch = std::get_if<agent::LaunchContainer>(&effect)) {
         const TaskKey key{launch->framework.id, launch->task.id};
         parts_.checker.launched(options_.info.hostname, key, launch->task.resources, intentDurable(key));
+        trace("launches " + show(key));
         machine_.launch(key);
     } else if (const auto* signal = std::get_if<agent::SignalContainer>(&effect)) {
+        trace("signals " + show(signal->key));
         machine_.signal(signal->key);
     } else if (const auto* destroy = std::get_if<agent::DestroyContainer>(&effect)) {
+        trace("destroys " + show(destroy->key));
         machine_.destroy(destroy->key);
     } else if (const auto* forget = std::get_if<agent::ForgetContainer>(&effect)) {
+        trace("forgets " + show(forget->key));
         machine_.forget(forget->key);
     } else if (const auto* stop = std::get_if<agent::Stop>(&effect)) {
         parts_.checker.require(false, absl::StrCat(options_.info.hostname, " stopped: ", stop->why));

@@ -13,6 +13,7 @@
 #include "tests/sim/machine.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
+#include "tests/sim/trace.h"
 
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ public:
         Rng& rng;
         FaultCounts& counts;
         FaultPlan faults;
+        const Trace& trace;
         NodeId master;
         bool check_each_turn = true;
     };
@@ -37,7 +39,7 @@ public:
 
     const agent::Agent* core() const { return process_ ? process_->core.get() : nullptr; }
     const Machine& machine() const { return machine_; }
-    std::uint64_t refusedEpochs() const { return process_ ? process_->session.counters().refused_epoch : 0; }
+    std::uint64_t refusedEpochs() const { return session_counters_.refused_epoch; }
 
     void crashShim() { machine_.crashShim(); }
     void reboot();
@@ -50,8 +52,8 @@ protected:
 
 private:
     struct Process {
-        Process(std::uint64_t highest_epoch, std::uint64_t seed, Time now)
-            : rng(seed), session(0, highest_epoch, rng, now) {}
+        Process(std::uint64_t highest_epoch, std::uint64_t seed, SessionCounters& counters, Time now)
+            : rng(seed), session(0, highest_epoch, rng, counters, now) {}
         Rng rng; // this process's own chance, so that a process's draws don't depend on others'
         DialerSession session;
         OutputCommit<agent::Effect> commit;
@@ -60,6 +62,7 @@ private:
         std::vector<agent::Input> inbox;
     };
 
+    void trace(const std::string& what) const { parts_.trace.line(options_.info.hostname, what); }
     void onArrival(DialerArrival arrival, agent::Output& output);
     void carryOut(agent::Output output);
     void perform(agent::Effect effect);
@@ -70,7 +73,8 @@ private:
     agent::Agent::Options options_;
     Machine machine_;
     Disk<agent::Record> disk_;
-    std::uint64_t highest_epoch_ = 0; // on disk
+    std::uint64_t highest_epoch_ = 0;  // on disk
+    SessionCounters session_counters_; // over all lives
     std::unique_ptr<Process> process_;
     DialerSession::Output out_;
 };

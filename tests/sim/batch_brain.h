@@ -39,6 +39,7 @@ public:
     void notSaid(const Call& call, Time now) override;
     void stopFaults() override { disk_.stopFaults(); }
     bool done() const override;
+    const std::string& name() const override { return options_.name; }
     std::string describe() const override;
 
 private:

@@ -32,7 +32,8 @@ public:
     virtual void stopFaults() = 0;
     // All of its work has ended, as far as it knows durably.
     virtual bool done() const = 0;
-    virtual std::string describe() const = 0;
+    virtual const std::string& name() const = 0;
+    virtual std::string describe() const = 0; // its name, and what it waits for
 };
 
 } // namespace stoa::sim

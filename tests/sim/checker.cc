@@ -1,5 +1,7 @@
 #include "tests/sim/checker.h"
 
+#include "tests/sim/trace.h"
+
 #include <absl/strings/str_cat.h>
 
 #include <utility>
@@ -9,8 +11,6 @@
 namespace stoa::sim {
 
 namespace {
-
-std::string show(const TaskKey& key) { return absl::StrCat(key.framework.value(), "/", key.task.value()); }
 
 // One thing of the read model: its key, and what is revealed of it (nothing: it is gone).
 struct Thing {

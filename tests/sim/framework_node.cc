@@ -20,13 +20,15 @@ FrameworkNode::FrameworkNode(const Parts& parts, const MakeBrain& make_brain)
 
 void FrameworkNode::begin() {
     brain_->begin(now());
+    parts_.trace.line(brain_->name(), "starts");
     sdk::DriverCore::Options options;
     options.framework = brain_->info();
     options.explicit_acknowledgements = brain_->explicitAcknowledgements();
-    process_ = std::make_unique<Process>(parts_.rng.next(), std::move(options), now());
+    process_ = std::make_unique<Process>(parts_.rng.next(), std::move(options), session_counters_, now());
 }
 
 void FrameworkNode::end() {
+    parts_.trace.line(brain_->name(), "crashes");
     process_.reset();
     brain_->end();
 }
@@ -39,7 +41,11 @@ void FrameworkNode::run() {
     tell(output);
     brain_->wake(now());
     for (const Call& call : brain_->takeCalls()) {
-        if (!process_->driver.call(call, output).ok()) brain_->notSaid(call, now());
+        const absl::Status said = process_->driver.call(call, output);
+        if (parts_.trace.on()) {
+            parts_.trace.line(brain_->name(), absl::StrCat(said.ok() ? "-> " : "not said: ", show(call)));
+        }
+        if (!said.ok()) brain_->notSaid(call, now());
     }
     for (const AddressedCall& call : std::exchange(output.calls, {})) {
         process_->session.send(process_->session.session(), makeBody(encode(call)), now(), out_);
@@ -62,6 +68,7 @@ void FrameworkNode::onArrival(DialerArrival arrival, sdk::DriverOutput& output) 
         if (const auto* subscribed = std::get_if<event::Subscribed>(&*event)) {
             parts_.checker.frameworkSubscribed(subscribed->framework, subscribed->epoch);
         }
+        if (parts_.trace.on()) parts_.trace.line(brain_->name(), "<- " + show(*event));
         process_->driver.step(sdk::Received{*std::move(event)}, now(), output);
     } else {
         process_->driver.step(sdk::Gone{std::get<dialed::Gone>(arrival).why}, now(), output);

@@ -10,6 +10,7 @@
 #include "tests/sim/checker.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
+#include "tests/sim/trace.h"
 
 #include <functional>
 #include <memory>
@@ -24,6 +25,7 @@ public:
         Network& network;
         Checker& checker;
         Rng& rng;
+        const Trace& trace;
         NodeId master;
     };
     // Makes the brain, which may poke the node (from a disk's completion) and belongs to it.
@@ -41,8 +43,8 @@ protected:
 
 private:
     struct Process {
-        Process(std::uint64_t seed, sdk::DriverCore::Options options, Time now)
-            : rng(seed), session(0, 0, rng, now), driver(std::move(options)) {}
+        Process(std::uint64_t seed, sdk::DriverCore::Options options, SessionCounters& counters, Time now)
+            : rng(seed), session(0, 0, rng, counters, now), driver(std::move(options)) {}
         Rng rng;
         DialerSession session;
         sdk::DriverCore driver;
@@ -54,6 +56,7 @@ private:
 
     Parts parts_;
     std::unique_ptr<Brain> brain_;
+    SessionCounters session_counters_; // over all lives
     std::unique_ptr<Process> process_;
     DialerSession::Output out_;
 };

@@ -30,6 +30,7 @@ struct Flags {
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
     bool no_turn_checks = false;
     bool coverage = false;
+    bool trace = false;
 };
 
 // What the seed draws, and over it what the flags say.
@@ -46,7 +47,8 @@ WorldOptions optionsOf(std::uint64_t seed, const Flags& flags, const FaultPlan& 
 }
 
 int runOne(const Flags& flags, const FaultPlan& faults) {
-    const WorldOptions options = optionsOf(flags.seed, flags, faults);
+    WorldOptions options = optionsOf(flags.seed, flags, faults);
+    if (flags.trace) options.trace = stderr;
     const auto started = std::chrono::steady_clock::now();
     const Report report = World(options).run();
     const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
@@ -125,6 +127,7 @@ int main(int argc, char** argv) {
     app.add_option("--jobs", flags.jobs, "Seeds run side by side")->capture_default_str();
     app.add_flag("--no_turn_checks", flags.no_turn_checks, "Skip the checks that look at everything after each turn");
     app.add_flag("--coverage", flags.coverage, "With --seeds: fail when a fault or transition was never reached");
+    app.add_flag("--trace", flags.trace, "With --seed: say on standard error what every process hears and does");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -47,6 +47,7 @@ MasterNode::MasterNode(const Parts& parts, master::Options options)
 }
 
 void MasterNode::begin() {
+    parts_.trace.line("master", "starts");
     master::Options options = options_;
     options.epoch = ++epoch_;
     process_ = std::make_unique<Process>(epoch_, std::move(options), master::Recovered{disk_.records()}, now());
@@ -56,6 +57,7 @@ void MasterNode::begin() {
 }
 
 void MasterNode::end() {
+    parts_.trace.line("master", "crashes");
     process_.reset();
     disk_.crash();
 }
@@ -97,6 +99,7 @@ void MasterNode::onArrival(Arrival arrival, master::Output& output) {
     } else {
         const auto& gone = std::get<arrival::Gone>(arrival);
         process_->kinds.erase(gone.peer);
+        parts_.trace.line("master", absl::StrCat("peer ", gone.peer, " gone: ", gone.why));
         process_->core.step(master::PeerGone{gone.peer}, now(), wall, output);
     }
 }
@@ -109,12 +112,15 @@ void MasterNode::onMessage(Peer peer, const Body& body, master::Output& output) 
         absl::StatusOr<FromAgent> message = decodeFromAgent(*body);
         parts_.checker.require(message.ok(),
                                absl::StrCat("an agent's message does not decode: ", message.status().message()));
-        if (message.ok()) process_->core.step(master::AgentMessage{peer, *std::move(message)}, now(), wall, output);
+        if (!message.ok()) return;
+        if (parts_.trace.on()) parts_.trace.line("master", absl::StrCat("<- ", peer, " ", show(*message)));
+        process_->core.step(master::AgentMessage{peer, *std::move(message)}, now(), wall, output);
         return;
     }
     absl::StatusOr<AddressedCall> call = decodeCall(*body);
     parts_.checker.require(call.ok(), absl::StrCat("a framework's call does not decode: ", call.status().message()));
     if (!call.ok()) return;
+    if (parts_.trace.on()) parts_.trace.line("master", absl::StrCat("<- ", peer, " ", show(call->call)));
     process_->core.step(master::FrameworkCall{peer, std::move(call->framework), std::move(call->call)}, now(), wall,
                         output);
 }
@@ -136,12 +142,17 @@ void MasterNode::carryOut(master::Output output) {
 void MasterNode::perform(master::Effect effect) {
     if (const auto* to_agent = std::get_if<master::ToAgentPeer>(&effect)) {
         checkDurable(to_agent->message);
+        if (parts_.trace.on())
+            parts_.trace.line("master", absl::StrCat("-> ", to_agent->peer, " ", show(to_agent->message)));
         process_->sessions.send(to_agent->peer, makeBody(encode(to_agent->message)), now(), out_);
     } else if (const auto* to_framework = std::get_if<master::ToFrameworkPeer>(&effect)) {
         checkDurable(to_framework->event);
+        if (parts_.trace.on())
+            parts_.trace.line("master", absl::StrCat("-> ", to_framework->peer, " ", show(to_framework->event)));
         process_->sessions.send(to_framework->peer, makeBody(encode(to_framework->event)), now(), out_);
     } else if (const auto* close = std::get_if<master::ClosePeer>(&effect)) {
         process_->kinds.erase(close->peer);
+        parts_.trace.line("master", absl::StrCat("close ", close->peer, ": ", close->why));
         process_->sessions.close(close->peer, close->why, now());
     } else {
         parts_.checker.revealed(std::get<master::Delta>(effect));

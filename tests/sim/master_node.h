@@ -11,6 +11,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
+#include "tests/sim/trace.h"
 
 #include <absl/container/flat_hash_map.h>
 
@@ -33,6 +34,7 @@ public:
         Rng& rng;
         FaultCounts& counts;
         FaultPlan faults;
+        const Trace& trace;
         KindOf kind_of;
         bool check_each_turn = true; // O(everything) per turn: for small worlds
     };

@@ -42,6 +42,7 @@ public:
     void notSaid(const Call& call, Time now) override;
     void stopFaults() override { options_.declines = 0; }
     bool done() const override { return done_ == options_.pieces; }
+    const std::string& name() const override { return options_.name; }
     std::string describe() const override;
 
 private:

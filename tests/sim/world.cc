@@ -33,10 +33,11 @@ WorldOptions WorldOptions::ofSeed(std::uint64_t seed) {
 }
 
 World::World(const WorldOptions& options)
-    : options_(options), rng_(options.seed), network_(queue_, rng_, counts_, options.faults) {
+    : options_(options), rng_(options.seed), trace_(queue_, options.trace),
+      network_(queue_, rng_, counts_, options.faults) {
     // Nodes are numbered as they are made: the master, then agents each with its machine, then frameworks.
-    MasterNode::Parts master_parts{queue_,  network_,       checker_, rng_,
-                                   counts_, options.faults, {},       options.check_each_turn};
+    MasterNode::Parts master_parts{
+        queue_, network_, checker_, rng_, counts_, options.faults, trace_, {}, options.check_each_turn};
     master_parts.kind_of = [this](NodeId node) {
         return node >= first_framework_ ? MasterNode::Kind::kFramework : MasterNode::Kind::kAgent;
     };
@@ -52,8 +53,8 @@ World::World(const WorldOptions& options)
             Resources::cpusMem(static_cast<double>(2 + rng_.below(7)), static_cast<double>(1024 * (1 + rng_.below(8))));
         agent_options.info.isolation = "simulated";
         agent_options.incarnation = {"", absl::StrCat("work-", i)};
-        AgentNode::Parts parts{queue_,  network_,       checker_,      rng_,
-                               counts_, options.faults, master_->id(), options.check_each_turn};
+        AgentNode::Parts parts{
+            queue_, network_, checker_, rng_, counts_, options.faults, trace_, master_->id(), options.check_each_turn};
         Machine::Options machine{options.faults, options.longest_task};
         agents_.push_back(std::make_unique<AgentNode>(parts, std::move(agent_options), machine));
     }
@@ -81,7 +82,7 @@ void World::addWorker(std::uint32_t number, std::uint32_t pieces) {
     worker.states_demands = number != 1;
     worker.declines = number == 2 ? 500'000 : 50'000;
     worker.kills = number == 3 ? 300'000 : 20'000;
-    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, master_->id()};
+    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, trace_, master_->id()};
     frameworks_.push_back(std::make_unique<FrameworkNode>(
         parts, [&](NodeId, std::function<void()>) { return std::make_unique<Worker>(std::move(worker), rng_); }));
 }
@@ -100,7 +101,7 @@ void World::addBatch(std::uint32_t tasks) {
         left -= job.count;
         batch.jobs.push_back(std::move(job));
     }
-    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, master_->id()};
+    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, trace_, master_->id()};
     frameworks_.push_back(std::make_unique<FrameworkNode>(parts, [&](NodeId node, std::function<void()> poke) {
         return std::make_unique<BatchBrain>(std::move(batch), queue_, node, std::move(poke), checker_, rng_, counts_,
                                             options_.faults);

@@ -17,8 +17,10 @@
 #include "tests/sim/framework_node.h"
 #include "tests/sim/master_node.h"
 #include "tests/sim/network.h"
+#include "tests/sim/trace.h"
 
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +37,7 @@ struct WorldOptions {
     Duration longest_task = std::chrono::seconds(20);
     // O(everything) after each turn of a process: for small worlds.
     bool check_each_turn = true;
+    std::FILE* trace = nullptr; // where a line for everything that happens goes
 
     // Size and faults drawn from the seed, so that a range of seeds meets small and larger clusters, with all faults, with
     // a few of them, and with none (Groce et al., "Swarm Testing", ISSTA 2012).
@@ -75,6 +78,7 @@ private:
     Rng rng_;
     FaultCounts counts_{};
     EventQueue queue_;
+    Trace trace_;
     Network network_;
     Checker checker_;
     std::unique_ptr<MasterNode> master_;
