@@ -342,12 +342,8 @@ absl::Status Allocator::accept(absl::Span<const OfferId> offers, absl::Span<cons
     for (Slot slot : slots) {
         const Ledger::Offer& offer = ledger_->offers()[slot];
         served.push_back({offer.request, offer.count});
-        ledger_->endOffer(slot);
     }
-    for (const Launch& launch : launches) {
-        [[maybe_unused]] const absl::Status held = ledger_->holdTask(agent, client, launch.task, launch.resources);
-        assert(held.ok());
-    }
+    ledger_->launch(slots, launches);
     if (rest.empty()) {
         eligibility_->freeShrank(agent);
     } else {

@@ -166,9 +166,9 @@ public:
     absl::Status suppress(const FrameworkId& framework, absl::Span<const std::string> roles);
     absl::Status revive(const FrameworkId& framework, absl::Span<const std::string> roles);
     // Replaces the list. A demand with the same name, role, shape and constraints as before stays the same demand:
-    // what was refused for it stays refused; a new or changed one starts afresh. In a shape, a range or set asks for
-    // exactly what it names; a number under a name that the agent has as a range ("ports:2") asks for so many, and
-    // the lowest free ones are offered. Constraints can't be changed but with the demand.
+    // what was refused for it stays refused; a new or changed one starts afresh. In a shape, a range asks for as many
+    // numbers as it holds, and the lowest free ones are offered; a set asks for exactly the names in it. From the first
+    // call on, an empty list means that nothing is wanted, not that remainders are.
     absl::Status setDemands(const FrameworkId& framework, const std::vector<Demand>& demands);
     std::vector<Demand> demands(const FrameworkId& framework) const; // what is wanted, standing offers included
 

@@ -229,10 +229,9 @@ void Eligibility::updateWanting(Slot slot) {
     Request& request = requests_[slot];
     const bool wanting = wants(request);
     if (wanting == request.wanting) return;
-    // What happens while it wants nothing is not remembered for it, so it starts afresh.
-    request.exhausted = false;
     countFresh(request, -1);
     request.wanting = wanting;
+    request.exhausted = false; // what happens while it wants nothing is not remembered for it, so it starts afresh
     countFresh(request, +1);
     wanting_.assign(slot, wanting);
     wanting_count_ += wanting ? 1 : -1;

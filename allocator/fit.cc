@@ -4,30 +4,25 @@
 
 #include <algorithm>
 #include <cassert>
-#include <optional>
+#include <utility>
 #include <variant>
 
 namespace stoa::allocator {
 namespace {
 
-constexpr std::int64_t kOne = 1000; // thousandths
-
-// How many numbers `wanted` asks of a range; none when the agent doesn't have a range of that name.
-std::optional<std::uint64_t> numbersWanted(const Resources::Other& wanted, const Resources::Other* has) {
-    const auto* amount = std::get_if<Milli>(&wanted.value);
-    if (amount == nullptr || has == nullptr || !std::holds_alternative<Ranges>(has->value)) return std::nullopt;
-    return static_cast<std::uint64_t>((amount->count + kOne - 1) / kOne);
+// What an agent has under the name and of the type that the shape asks for.
+const Resources::Other* same(const Resources& free, const Resources::Other& wanted) {
+    const Resources::Other* has = free.find(wanted.name);
+    return has != nullptr && has->value.index() == wanted.value.index() ? has : nullptr;
 }
 
 std::uint64_t timesFits(const Resources& free, const Resources::Other& wanted) {
-    const Resources::Other* has = free.find(wanted.name);
+    const Resources::Other* has = same(free, wanted);
     if (has == nullptr) return 0;
-    if (const auto numbers = numbersWanted(wanted, has)) return std::get<Ranges>(has->value).size() / *numbers;
-    if (has->value.index() != wanted.value.index()) return 0;
     if (const auto* amount = std::get_if<Milli>(&wanted.value)) {
         return static_cast<std::uint64_t>(std::get<Milli>(has->value).count / amount->count);
     }
-    if (const auto* ranges = std::get_if<Ranges>(&wanted.value)) return std::get<Ranges>(has->value).contains(*ranges) ? 1 : 0;
+    if (const auto* ranges = std::get_if<Ranges>(&wanted.value)) return std::get<Ranges>(has->value).size() / ranges->size();
     const auto& names = std::get<NameSet>(has->value);
     const auto& asked = std::get<NameSet>(wanted.value);
     return std::includes(names.begin(), names.end(), asked.begin(), asked.end()) ? 1 : 0;
@@ -54,8 +49,8 @@ Resources cut(const Resources& free, const Resources& shape, std::uint32_t count
     Resources part(scalars);
     for (const Resources::Other& wanted : shape.others()) {
         Resources::Other piece = wanted;
-        if (const auto numbers = numbersWanted(wanted, free.find(wanted.name))) {
-            piece.value = std::get<Ranges>(free.find(wanted.name)->value).lowest(*numbers * count);
+        if (auto* ranges = std::get_if<Ranges>(&piece.value)) {
+            *ranges = std::get<Ranges>(same(free, wanted)->value).lowest(ranges->size() * count);
         } else if (auto* amount = std::get_if<Milli>(&piece.value)) {
             amount->count *= count;
         }
@@ -66,13 +61,14 @@ Resources cut(const Resources& free, const Resources& shape, std::uint32_t count
 }
 
 std::string lacks(const Resources& free, const Resources& shape) {
-    // Numbers that are asked of a range are compared as ranges are: by how many there are.
     Resources asked(shape.scalars());
     std::string ranges;
     for (const Resources::Other& wanted : shape.others()) {
-        if (const auto numbers = numbersWanted(wanted, free.find(wanted.name))) {
-            const std::uint64_t has = std::get<Ranges>(free.find(wanted.name)->value).size();
-            if (has < *numbers) ranges += concat(ranges.empty() ? "needs " : ", ", *numbers, " ", wanted.name, ", has ", has);
+        if (const auto* numbers = std::get_if<Ranges>(&wanted.value)) {
+            if (timesFits(free, wanted) > 0) continue;
+            const Resources::Other* has = same(free, wanted);
+            const std::uint64_t count = has == nullptr ? 0 : std::get<Ranges>(has->value).size();
+            ranges += concat(ranges.empty() ? "needs " : ", ", numbers->size(), " ", wanted.name, ", has ", count);
         } else {
             [[maybe_unused]] const absl::Status added = asked.add(wanted);
             assert(added.ok());

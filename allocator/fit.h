@@ -1,6 +1,6 @@
-// Whether, how often and as what a demand's shape fits in what is free on an agent. A range or set in a shape asks for
-// exactly what it names, so it fits once; a number under a name that the agent has as a range asks for so many, and
-// gets the lowest. Pure functions.
+// Whether, how often and as what a demand's shape fits in what is free on an agent. A range in a shape asks for as many
+// numbers as it holds and gets the lowest that are free, since ports are as good as each other and differ from agent to
+// agent; a set asks for exactly the names in it, so it fits once. Pure functions.
 #pragma once
 
 #include "protocol/resources/resources.h"

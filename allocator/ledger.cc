@@ -1,5 +1,6 @@
 #include "allocator/ledger.h"
 
+#include "allocator/allocator.h"
 #include "allocator/clamped.h"
 
 #include "protocol/strings.h"
@@ -174,21 +175,39 @@ void Ledger::grow(Slot slot, std::uint32_t count, const Resources& more) {
     client_figures_[offer.client].units += count;
 }
 
-void Ledger::endOffer(Slot slot) {
+void Ledger::closeOffer(Slot slot) {
     const Slot agent = offers_[slot].agent;
     const Slot client = offers_[slot].client;
-    const Slot framework = clients_[client].framework;
+    Framework& framework = frameworks_[clients_[client].framework];
     agents_[agent].offers.erase(offers_, slot);
-    frameworks_[framework].offers.erase(offers_, slot);
-    --frameworks_[framework].open_offers;
+    framework.offers.erase(offers_, slot);
+    --framework.open_offers;
     client_figures_[client].units -= std::max(offers_[slot].count, 1U);
     offer_slots_.erase(offers_[slot].number);
     const Resources resources = std::move(offers_[slot].resources);
     offers_.remove(slot);
     charge(client, resources, -1);
     giveBack(agent, resources);
+}
+
+void Ledger::endOffer(Slot slot) {
+    const Slot client = offers_[slot].client;
+    const Slot framework = clients_[client].framework;
+    closeOffer(slot);
     dropClientIfUnused(client);
     dropFrameworkIfUnused(framework);
+}
+
+void Ledger::launch(absl::Span<const Slot> offers, absl::Span<const Launch> launches) {
+    const Slot agent = offers_[offers.front()].agent;
+    const Slot client = offers_[offers.front()].client;
+    for (Slot offer : offers) closeOffer(offer);
+    for (const Launch& launch : launches) {
+        // Within the sums that the offers were in.
+        [[maybe_unused]] const absl::Status held = holdTask(agent, client, launch.task, launch.resources);
+        assert(held.ok());
+    }
+    dropClientIfUnused(client);
 }
 
 // ---- Tasks -----------------------------------------------------------------------------------------------------

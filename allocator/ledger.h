@@ -19,6 +19,7 @@
 #include <absl/container/flat_hash_set.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/types/span.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,8 @@
 #include <vector>
 
 namespace stoa::allocator {
+
+struct Launch; // allocator.h
 
 class Ledger {
 public:
@@ -97,6 +100,8 @@ public:
     Slot offer(Slot agent, Slot client, Slot request, std::uint32_t count, std::uint64_t turn, Resources resources);
     void grow(Slot offer, std::uint32_t count, const Resources& more);
     void endOffer(Slot offer); // back to free
+    // Ends the offers, which are one client's on one agent, and starts the tasks, which fit in their sum.
+    void launch(absl::Span<const Slot> offers, absl::Span<const Launch> launches);
     void forgetRequest(Slot offer) { offers_[offer].request = kNoSlot; }
 
     // ---- Tasks.
@@ -149,6 +154,7 @@ private:
     Slot role(const std::string& name);
     void dropRoleIfUnused(Slot role);
     void dropClientIfUnused(Slot client);
+    void closeOffer(Slot offer); // its client may be unused then
     void dropFrameworkIfUnused(Slot framework);
     void take(Slot agent, const Resources& resources);
     void giveBack(Slot agent, const Resources& resources);
