@@ -34,7 +34,7 @@ class Connection; // the server's end of a client's socket
 
 // A response without an end: each write() makes one HTTP chunk. Copies are the same stream; usable from any thread.
 // What a client doesn't read waits in a queue of at most ServerOptions::stream_queue_bytes; when that is passed, the
-// stream has ended and the connection is cut.
+// stream has ended and the connection is cut. When the last copy goes, the stream ends as by end().
 class Stream {
 public:
     Stream() = default;
@@ -54,7 +54,8 @@ private:
     friend class Responder;
     friend class Connection;
     struct State;
-    explicit Stream(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    explicit Stream(const std::shared_ptr<State>& state);
+    static void finish(const std::shared_ptr<State>& state);
     std::shared_ptr<State> state_;
 };
 
