@@ -164,6 +164,12 @@ void Stream::finish(const std::shared_ptr<State>& state) {
     });
 }
 
+std::size_t Stream::queued() const {
+    if (state_ == nullptr) return 0;
+    const std::lock_guard lock(state_->mutex);
+    return state_->bytes;
+}
+
 void Stream::end() {
     if (state_ != nullptr) finish(state_);
 }
