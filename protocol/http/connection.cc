@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 namespace stoa::http {
 
@@ -124,7 +125,8 @@ void Connection::readHeader() {
     upload_.reset();
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(shared_->options.max_header_bytes));
-    parser_->body_limit(boost::none); // counted in takeBody()
+    // Counted in takeBody(). Beast of Boost 1.74 takes boost::none for a limit of nothing.
+    parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
     beast::http::async_read_header(socket_, buffer_, *parser_,
                                    [self = shared_from_this()](Error error, std::size_t bytes) {
                                        if (self->state_ == State::kHeader) self->onHeader(error, bytes);
