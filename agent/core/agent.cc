@@ -373,7 +373,10 @@ Uuid Agent::makeUuid() {
 std::vector<AgentTask> Agent::tasks() const {
     std::vector<AgentTask> list;
     list.reserve(tasks_.all().size());
-    for (const auto& [key, task] : tasks_.all()) list.push_back({task.framework, task.info, task.state, task.latest});
+    for (const auto& [key, task] : tasks_.all()) {
+        const TaskStatus& next = task.unacknowledged.empty() ? task.latest : task.unacknowledged.front().status;
+        list.push_back({task.framework, task.info, task.state, next});
+    }
     return list;
 }
 

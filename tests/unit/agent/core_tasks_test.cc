@@ -180,6 +180,16 @@ TEST_F(AgentCore, RegistrationListsLiveAndUnacknowledgedTasksWithTheirFrameworks
     EXPECT_EQ(said.incarnation.work_id, "work");
 }
 
+TEST_F(AgentCore, RegistrationTellsTheStatusThatWaitsForItsAcknowledgement) {
+    run("t");
+    world.step(MasterGone{});
+    world.step(MasterConnected{});
+    const AgentTask said = world.said<agent_says::Register>().back().tasks.at(0);
+    EXPECT_EQ(said.state, TaskState::kRunning);
+    EXPECT_EQ(said.status.state, TaskState::kStarting);
+    EXPECT_TRUE(said.status.uuid.has_value());
+}
+
 TEST_F(AgentCore, ARefusedAgentStopsAndLeavesItsTasksRunning) {
     run("t");
     world.say(master_says::Refused{"another agent has this id"});
