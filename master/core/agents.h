@@ -6,7 +6,7 @@
 // allocator's ledger. Owned by the master's core.
 #pragma once
 
-#include "master/core/deadlines.h"
+#include "master/core/due_times.h"
 #include "master/core/events.h"
 
 #include <absl/container/flat_hash_map.h>
@@ -86,7 +86,7 @@ private:
     absl::flat_hash_map<AgentId, Agent*> by_id_;
     absl::flat_hash_map<Peer, Agent*> by_peer_;
     absl::flat_hash_map<std::string, Agent*> by_work_id_; // the latest with each; an empty one is not indexed
-    Deadlines deadlines_;
+    DueTimes deadlines_;
     std::size_t untold_ = 0;
     std::size_t untold_awaited_ = 0;
 };

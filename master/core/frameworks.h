@@ -6,7 +6,7 @@
 // demands in the allocator. Owned by the master's core.
 #pragma once
 
-#include "master/core/deadlines.h"
+#include "master/core/due_times.h"
 #include "master/core/events.h"
 
 #include <absl/container/flat_hash_map.h>
@@ -69,8 +69,8 @@ private:
     std::map<std::uint64_t, std::unique_ptr<Framework>> by_number_;
     absl::flat_hash_map<FrameworkId, Framework*> by_id_;
     absl::flat_hash_map<Peer, Framework*> by_peer_;
-    Deadlines removals_;
-    Deadlines heartbeats_;
+    DueTimes removals_;
+    DueTimes heartbeats_;
 };
 
 } // namespace stoa::master

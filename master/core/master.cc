@@ -120,6 +120,8 @@ const Tasks& Master::tasks() const { return state_->tasks; }
 const allocator::Allocator& Master::allocator() const { return state_->allocator; }
 const Counters& Master::counters() const { return state_->counters; }
 
+std::vector<std::string> Master::takeAllocatorNotes() { return state_->allocator.takeNotes(); }
+
 std::vector<Delta> Master::snapshot() const {
     State& state = *state_;
     Output output;

@@ -96,7 +96,7 @@ public:
     ~Master();
     Master(Master&&) noexcept;
 
-    // One input. Deadlines that have passed at `now` are seen to first, whatever the input.
+    // One input. DueTimes that have passed at `now` are seen to first, whatever the input.
     void step(const Input& input, Time now, WallTime wall, Output& output);
     // Makes offers if something changed since the last call.
     void turn(Time now, WallTime wall, Output& output);
@@ -113,6 +113,8 @@ public:
     const Tasks& tasks() const;
     const allocator::Allocator& allocator() const;
     const Counters& counters() const;
+    // What the allocator's module had to say since the last call, for the log.
+    std::vector<std::string> takeAllocatorNotes();
 
     // The deltas that make an empty read model equal to this state, in the order of ids.
     std::vector<Delta> snapshot() const;

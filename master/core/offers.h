@@ -50,7 +50,7 @@ private:
     absl::flat_hash_map<OfferId, StandingOffer*> by_id_;
     Index by_agent_;
     Index by_framework_;
-    Deadlines deadlines_;
+    DueTimes deadlines_;
 };
 
 } // namespace stoa::master

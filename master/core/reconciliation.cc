@@ -58,7 +58,9 @@ TaskStatus State::masterStatus(const TaskId& task, const AgentId& agent, TaskSta
 }
 
 TaskStatus State::latestStatus(const Task& task, Reason reason, std::string message, WallTime now) const {
-    TaskStatus status = masterStatus(task.key.task, task.agent->id(), task.state, reason, std::move(message), now);
+    // What only the master can say (the agent is unreachable) goes before what the agent last said.
+    const TaskState state = task.state == TaskState::kUnreachable ? task.state : task.told;
+    TaskStatus status = masterStatus(task.key.task, task.agent->id(), state, reason, std::move(message), now);
     status.executor = task.executor;
     return status;
 }

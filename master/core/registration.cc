@@ -81,6 +81,8 @@ void State::refuse(Step& at, Peer peer, std::string reason) {
     ++counters.agents_refused;
     at.out.effects.push_back({ToAgentPeer{peer, master_says::Refused{reason}}, 0});
     close(at, peer, std::move(reason), 0);
+    // Whatever it was before, this session is over.
+    peerGone(at, peer);
 }
 
 // ---- Two lists of tasks become one -------------------------------------------------------------------------------
@@ -126,6 +128,8 @@ void State::compareTask(Step& at, Agent& agent, const AgentTask& told, const std
         return;
     }
     task->known_to_agent = true;
+    task->told = told.status.state;
+    task->told_uuid = told.status.uuid.value_or(Uuid{});
     if (isTerminal(task->state) && !isTerminal(told.state)) {
         // We said it ended; whatever this is, it must not go on.
         tell(at, agent, master_says::Kill{told.framework, told.info.id, std::nullopt});
@@ -145,32 +149,42 @@ void State::compareTask(Step& at, Agent& agent, const AgentTask& told, const std
     if (task->kill_wanted && !isTerminal(task->state)) sendKill(at, *task);
 }
 
+// A task that this leader did not know. One that has ended is kept, without resources, until its end is acknowledged, so
+// that reconciliation does not call it gone before the agent's update tells how it ended.
 void State::adopt(Step& at, Agent& agent, const AgentTask& told, const std::vector<FrameworkInfo>& infos) {
-    // Ended, and its last update is repeated by the agent until it is acknowledged: nothing to keep here.
-    if (isTerminal(told.state)) return;
     const bool removed = frameworks.find(told.framework) == nullptr;
-    if (removed) {
-        std::vector<std::string> roles = {"*"};
-        for (const FrameworkInfo& info : infos) {
-            if (info.id == told.framework && !info.roles.empty()) roles = info.roles;
-        }
-        (void)allocator.addFramework(told.framework, roles);
-    }
+    const bool ended = isTerminal(told.state);
+    if (removed && ended) return;
     TaskInfo info = told.info;
     info.agent = agent.id();
-    absl::Status adopted = allocator.adoptTask(agent.id(), {{told.framework, info.id}, info.resources});
-    if (removed) (void)allocator.removeFramework(told.framework);
-    if (!adopted.ok()) {
+    if (!ended && !holdAdopted(agent, {{told.framework, info.id}, info.resources}, removed, infos)) {
         // It can't be accounted for, so it can't stay.
         tell(at, agent, master_says::Kill{told.framework, told.info.id, std::nullopt});
         return;
     }
     Task& task = tasks.add(told.framework, std::move(info), agent);
-    task.held = true;
+    task.held = !ended;
     task.known_to_agent = true;
     task.state = told.state;
+    task.told = told.status.state;
+    task.told_uuid = told.status.uuid.value_or(Uuid{});
     show(at, task, told.status);
     applyEarlyKill(at, task);
+}
+
+// The tasks of a removed framework hold, too, until their agents have ended them.
+bool State::holdAdopted(const Agent& agent, const allocator::Launch& task, bool removed,
+                        const std::vector<FrameworkInfo>& infos) {
+    if (removed) {
+        std::vector<std::string> roles = {"*"};
+        for (const FrameworkInfo& info : infos) {
+            if (info.id == task.task.framework && !info.roles.empty()) roles = info.roles;
+        }
+        (void)allocator.addFramework(task.task.framework, roles);
+    }
+    const bool held = allocator.adoptTask(agent.id(), task).ok();
+    if (removed) (void)allocator.removeFramework(task.task.framework);
+    return held;
 }
 
 // ---- Going -------------------------------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ void State::on(Step& at, Agent& agent, const agent_says::StatusUpdate& message) 
     }
     if (task != nullptr) {
         task->known_to_agent = true;
+        task->told = status.state;
+        task->told_uuid = status.uuid.value_or(Uuid{});
         const TaskState before = task->state;
         if (!setState(*task, latest)) {
             ++counters.updates_illegal;
@@ -58,13 +60,8 @@ void State::on(Step& at, Agent& agent, const agent_says::StatusUpdate& message) 
     // Not here: it is the agent that keeps the update and repeats it.
     if (!framework->active()) return;
     tell(at, *framework, event::Update{status}, agent.record);
-    if (task == nullptr) return;
-    if (status.uuid) {
-        task->last_uuid = *status.uuid;
-        task->last_passed_on = status.state;
-    } else if (isTerminal(status.state) && isTerminal(task->state)) {
-        tasks.remove(*task); // nothing to wait for
-    }
+    // Nothing to wait for.
+    if (task != nullptr && !status.uuid && isTerminal(status.state) && isTerminal(task->state)) tasks.remove(*task);
 }
 
 void State::on(Step& at, Framework& framework, const call::Acknowledge& call) {
@@ -73,7 +70,7 @@ void State::on(Step& at, Framework& framework, const call::Acknowledge& call) {
     if (agent == nullptr || !agent->active()) return; // the agent will repeat the update
     tell(at, *agent, master_says::AcknowledgeUpdate{framework.id(), call.task, call.uuid}, framework.record);
     Task* task = tasks.find(framework.id(), call.task);
-    if (task != nullptr && task->agent == agent && isTerminal(task->last_passed_on) && task->last_uuid == call.uuid &&
+    if (task != nullptr && task->agent == agent && isTerminal(task->told) && task->told_uuid == call.uuid &&
         isTerminal(task->state)) {
         tasks.remove(*task);
     }
@@ -87,6 +84,7 @@ void State::end(Step& at, Task& task, TaskState state, Reason reason, std::strin
         if (task.held) (void)allocator.taskEnded(task.key);
         task.held = false;
     }
+    task.told = task.state;
     TaskStatus status = latestStatus(task, reason, std::move(message), at.wall);
     if (const Framework* framework = frameworks.find(task.key.framework)) {
         tell(at, *framework, event::Update{status}, std::max(task.agent->record, also));

@@ -40,9 +40,11 @@ struct Task {
     bool known_to_agent = false;
     bool kill_wanted = false;
     std::optional<Duration> kill_grace;
-    // Of the latest update that was passed on, to know the acknowledgement that ends it.
-    Uuid last_uuid{};
-    TaskState last_passed_on = TaskState::kStaging;
+    // Of the update that its agent repeats until it is acknowledged: how far the framework has been told, or will be
+    // next. Behind `state` when the agent has further updates; reconciliation answers with this, since a story told
+    // from its end would go on with its middle.
+    Uuid told_uuid{};
+    TaskState told = TaskState::kStaging;
 
     boost::intrusive::list_member_hook<> by_agent;
     boost::intrusive::list_member_hook<> by_framework;

@@ -1,4 +1,4 @@
-// Deadlines in the order in which they fall due, each of one thing known by its number: two things that fall due at
+// DueTimes in the order in which they fall due, each of one thing known by its number: two things that fall due at
 // the same instant are seen to in the order of their numbers, so that every run is the same. O(log n) to set and to
 // take back. Owned by the table whose things they belong to.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace stoa::master {
 
-class Deadlines {
+class DueTimes {
 public:
     void set(Time at, std::uint64_t number) { due_.emplace(at, number); }
     void unset(Time at, std::uint64_t number) { due_.erase({at, number}); }

@@ -1,0 +1,21 @@
+// The answers to questions about the state itself: /metrics in Prometheus's text form, and why a framework waits.
+// Pure functions over a Glance; called by the state thread.
+#pragma once
+
+#include "master/doors/questions.h"
+
+#include <absl/status/statusor.h>
+
+#include <string>
+
+namespace stoa::master {
+
+std::string metricsText(const Glance& glance);
+
+// JSON: what keeps the framework from offers, and for each of its demands how many agents fit, what the others lack,
+// and the nearest miss. With `resources` (text form) the question is about that shape instead. NotFound or
+// InvalidArgument otherwise.
+absl::StatusOr<std::string> explanationJson(const Glance& glance, const FrameworkId& framework,
+                                            const std::string& resources);
+
+} // namespace stoa::master

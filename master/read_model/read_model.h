@@ -1,0 +1,90 @@
+// A copy of the master's state for those who only look: the sum of the core's deltas, and the history that the core
+// doesn't need (ended tasks, removed frameworks, the statuses of each task). Every GET is answered from it.
+//
+//     ReadModel model;
+//     for (const Delta& delta : deltas) model.apply(delta);
+//     for (const auto& [id, agent] : model.agents()) …
+//
+// A plain structure without threads or locks: the HTTP server's own thread owns it, so that a reader never makes the
+// state thread wait. Histories are bounded; the oldest goes.
+#pragma once
+
+#include "master/core/events.h"
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace stoa::master {
+
+struct AgentView {
+    AgentInfo info;
+    AgentChanged::State state = AgentChanged::State::kActive;
+    WallTime since;      // of the state
+    WallTime registered; // when it was first heard of
+    Resources used;
+    Resources offered;
+    std::size_t tasks = 0; // that hold resources
+};
+
+struct TaskView {
+    FrameworkId framework;
+    TaskInfo info;
+    TaskState state = TaskState::kStaging;
+    std::vector<TaskStatus> statuses; // the latest of each state, oldest first; at most kMostStatuses
+};
+
+struct FrameworkView {
+    FrameworkInfo info;
+    bool active = false;
+    WallTime since; // of being active or not
+    WallTime registered;
+    WallTime removed;
+    Resources used;
+    Resources offered;
+    std::size_t tasks = 0;
+    std::map<TaskState, std::size_t> ended; // all that ended, by state
+    std::deque<TaskView> completed;         // the last of them
+};
+
+class ReadModel {
+public:
+    static constexpr std::size_t kMostCompletedTasks = 1000; // a framework
+    static constexpr std::size_t kMostCompletedFrameworks = 50;
+    static constexpr std::size_t kMostStatuses = 6;
+
+    void apply(const Delta& delta);
+
+    const std::map<AgentId, AgentView>& agents() const { return agents_; }
+    const std::map<FrameworkId, FrameworkView>& frameworks() const { return frameworks_; }
+    const std::deque<FrameworkView>& completedFrameworks() const { return completed_frameworks_; }
+    // Those that have not ended. A removed framework's tasks stay until their agents have ended them.
+    const std::map<TaskKey, TaskView>& tasks() const { return tasks_; }
+    const std::map<OfferId, Offer>& offers() const { return offers_; }
+    // How many deltas were applied.
+    std::uint64_t version() const { return version_; }
+
+private:
+    void on(const AgentChanged& delta);
+    void on(const AgentForgotten& delta);
+    void on(const FrameworkChanged& delta);
+    void on(const FrameworkForgotten& delta);
+    void on(const TaskChanged& delta);
+    void on(const OfferMade& delta);
+    void on(const OfferGone& delta);
+    FrameworkView* framework(const FrameworkId& id);
+    void complete(TaskView task);
+    // The one place where a task is counted as holding resources, or not any more.
+    void hold(const TaskView& task, bool holds);
+
+    std::map<AgentId, AgentView> agents_;
+    std::map<FrameworkId, FrameworkView> frameworks_;
+    std::deque<FrameworkView> completed_frameworks_;
+    std::map<TaskKey, TaskView> tasks_;
+    std::map<OfferId, Offer> offers_;
+    std::uint64_t version_ = 0;
+};
+
+} // namespace stoa::master
