@@ -40,6 +40,8 @@ DEFINE_string(kill_grace, "3s", "between SIGTERM and SIGKILL, where neither task
 DEFINE_string(gc_delay, "168h", "age at which an ended task's sandbox is removed; less as the disk fills");
 DEFINE_bool(insecure, false, "allow an HTTP door beyond loopback though nobody has to prove who he is");
 
+DECLARE_bool(help); // gflags' own, which lists every library's flags and exits as if something were wrong
+
 // gflags ends the process by this on a flag that it doesn't know or can't read.
 namespace google {
 extern void (*gflags_exitfunc)(int);
@@ -131,7 +133,12 @@ int main(int argc, char** argv) {
         "  SIGUSR1           end all tasks, unregister, stop\n\n"
         "Exit codes: 0 as asked, 1 a failure, 2 a wrong flag.");
     FLAGS_logtostderr = true;
-    google::ParseCommandLineFlags(&argc, &argv, true);
+    google::ParseCommandLineNonHelpFlags(&argc, &argv, true);
+    if (FLAGS_help) {
+        google::ShowUsageWithFlagsRestrict(argv[0], "agent/main");
+        return 0;
+    }
+    google::HandleCommandLineHelpFlags();
     if (argc > 1) usageError(stoa::concat("\"", argv[1], "\" is no flag; see --help"));
     google::InitGoogleLogging(argv[0]);
     stoa::agent::blockSignals();
