@@ -16,14 +16,11 @@ void SessionTable::onFrame(std::string_view connection, Frame frame, Time now, O
     std::optional<Slot> known;
     if (auto found = by_key_.find(key); found != by_key_.end()) known = found->second;
     const std::uint64_t number = known ? entries_[*known].number : 0;
-    const bool live = known && entries_[*known].end.has_value();
-
-    if (known && frame.session < number) {
-        ++counters_.stale;
-    } else if (live && frame.session == number) {
+    const bool current = known && entries_[*known].end && frame.session == number;
+    if (current) {
         within(*known, std::move(frame), now, out);
-    } else if (frame.kind == FrameKind::kReset) {
-        ++counters_.stale; // what it is about is over already
+    } else if (frame.session < number || frame.kind == FrameKind::kReset) {
+        ++counters_.stale; // an earlier session's, or about what is over already
     } else if (frame.kind == FrameKind::kOpen && frame.session > number) {
         open(std::move(key), known, std::move(frame), now, out);
     } else {

@@ -52,7 +52,7 @@ bool sendBody(void* socket, const Body& body) {
         auto hint = std::make_unique<Body>(body);
         // ZeroMQ only reads what it is given to send.
         CHECK_EQ(zmq_msg_init_data(&part, const_cast<char*>(body->data()), body->size(), releaseBody, hint.get()), 0);
-        hint.release();
+        static_cast<void>(hint.release()); // ZeroMQ has it now
     }
     while (zmq_msg_send(&part, socket, ZMQ_DONTWAIT) < 0) {
         if (errno == EINTR) continue;

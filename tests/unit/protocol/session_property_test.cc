@@ -57,7 +57,7 @@ struct World {
 
     static std::string connection(int dialer) { return concat("c", dialer / 2); }
 
-    void put(Event event) {
+    void put(const Event& event) {
         if (partitioned && event.dialer / 2 == 0) return;
         if (faults && rng.chance(150'000)) return;
         const int copies = faults && rng.chance(100'000) ? 2 : 1;
@@ -80,7 +80,8 @@ struct World {
                 ++connects;
             } else if (auto* message = std::get_if<dialed::Message>(&arrival)) {
                 ASSERT_NE(stream.session, 0u);
-                ASSERT_EQ(*message->body, concat("down ", epoch_of(dialer), " ", peerOf(dialer), " ", stream.received));
+                ASSERT_EQ(*message->body,
+                          concat("down ", told_epoch[dialer], " ", peerOf(dialer), " ", stream.received));
                 ++stream.received;
                 ++delivered;
             } else {
@@ -90,7 +91,6 @@ struct World {
         }
         out = {};
     }
-    std::uint64_t epoch_of(int dialer) { return told_epoch[dialer]; }
     // The peer number is learnt from the first message of a session; the epoch tells tables apart.
     std::uint64_t peerOf(int dialer) {
         return peer_by_session[{told_epoch[dialer], dialer, sessions[static_cast<std::size_t>(dialer)].session}];

@@ -21,7 +21,7 @@ using std::chrono::seconds;
 
 constexpr int kFailureMilliseconds = 20'000;
 
-std::unique_ptr<Acceptor> accept(AcceptorOptions options = {.port = 0}) {
+std::unique_ptr<Acceptor> accept(const AcceptorOptions& options = {.port = 0}) {
     absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::create(options);
     EXPECT_TRUE(acceptor.ok()) << acceptor.status();
     return *std::move(acceptor);
