@@ -49,7 +49,7 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
-CPPFLAGS_ALL = -I. -I$(BUILD)/generated $(LIB_CPPFLAGS) $(CPPFLAGS)
+CPPFLAGS_ALL = -I. -I$(BUILD)/generated -DSTOA_VERSION='"$(VERSION)"' $(LIB_CPPFLAGS) $(CPPFLAGS)
 # g++ 12 takes the moved-from alternatives of a std::variant for uninitialized (GCC bug 105562 and its kin); what that
 # warning is for, clang-tidy's analyzer and the sanitizers look at.
 WARNINGS = -Wall -Wextra -Wno-maybe-uninitialized $(WERROR)
@@ -112,6 +112,7 @@ frameworks_TESTED = cli batch sdk protocol
 sim_TESTED = $(stoa-sim_ARCHIVES)
 
 INTEGRATION_TESTS := $(sort $(wildcard tests/integration/*_test.sh))
+SIM_TESTS := $(if $(filter tests/sim/main.cc,$(SOURCES)),$(sort $(wildcard tests/sim/*_test.sh)))
 EXAMPLES := $(filter docs/examples/%,$(SOURCES))
 BENCHES := $(filter tests/bench/%,$(SOURCES))
 BENCH_ARCHIVES = sim cli master agent batch sdk allocator protocol
@@ -264,10 +265,12 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,$(BENCH_ARCHIVES)
 
 # What run-tests is given: NAME=COMMAND, quoted for the shell.
 unit_tests = $(foreach u,$(UNIT_FOLDERS),'$(2)unit-$(u)=$(1)/tests/unit-$(u)')
-sim_tests = $(if $(filter tests/sim/main.cc,$(SOURCES)),'$(2)sim-$(3)=$(1)/bin/stoa-sim --seeds=$(3)')
+sim_tests = $(if $(filter tests/sim/main.cc,$(SOURCES)),'$(2)sim-$(3)=$(1)/bin/stoa-sim --seeds=$(3) $(4)')
 QUICK_TESTS = $(SCRIPT_TESTS) $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS))
 SCRIPT_TESTS = $(foreach t,$(sort $(wildcard tests/scripts/*_test.sh)),'$(notdir $(t:.sh=))=$(t)')
-SLOW_TESTS = $(foreach t,$(INTEGRATION_TESTS),'$(notdir $(t:.sh=))=$(t)') $(call sim_tests,$(BUILD),,$(CHECK_SEEDS))
+# Over the whole of check's seeds, a fault or transition that was never reached is a failure.
+SLOW_TESTS = $(foreach t,$(INTEGRATION_TESTS) $(SIM_TESTS),'$(notdir $(t:.sh=))=$(t)') \
+  $(call sim_tests,$(BUILD),,$(CHECK_SEEDS),--coverage)
 SOURCE_TESTS = 'style=scripts/check-style' 'layers=scripts/check-layers' 'format=scripts/check-format'
 run_tests = BUILD=$(abspath $(BUILD)) scripts/run-tests --jobs=$(TEST_JOBS) --logs=$(BUILD)/logs
 
@@ -287,6 +290,7 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@scripts/setup --full
 	@$(MAKE) --no-print-directory tests headers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g1' tests
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/O0 OPT=-O0 $(BUILD)/O0/bin/stoa-sim
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread OPT='-O1 -g1' $(THREADED:%=$(BUILD)/tsan/tests/unit-%)
 	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
