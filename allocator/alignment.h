@@ -1,7 +1,7 @@
 // Where a piece is placed: of the candidates, on the one whose free resources point most nearly in the direction of
 // what is asked, so that no resource is left over without the others. Compares squared cosines in integers.
 // Source: Grandl et al., "Multi-Resource Packing for Cluster Schedulers" (Tetris), SIGCOMM 2014, section 3.2.
-// A part of modules; owned by one.
+// Stateless, a part of modules.
 #pragma once
 
 #include "allocator/module_face.h"
@@ -18,13 +18,11 @@ namespace stoa::allocator {
 
 class Alignment {
 public:
-    explicit Alignment(Host host) : host_(host) {}
-
-    // kNone when there is no candidate. A remainder has no direction: any candidate will do.
-    std::uint32_t best(const View& view, const Shares& shares, const Request& request,
-                       std::span<const std::uint32_t> candidates) const {
+    // kNone when there is no candidate. A remainder has no direction: any candidate will do, so the first by number.
+    static std::uint32_t best(const View& view, const Shares& shares, const Request& request,
+                              std::span<const std::uint32_t> candidates) {
         if (candidates.empty()) return kNone;
-        if (request.wanted == 0) return candidates[0];
+        if (request.wanted == 0) return *std::min_element(candidates.begin(), candidates.end());
         const Direction asked = direction(shares, request.shape);
         std::uint32_t best = kNone;
         std::uint64_t best_score = 0;
@@ -63,8 +61,6 @@ private:
         }
         return product * product / length;
     }
-
-    Host host_;
 };
 
 } // namespace stoa::allocator

@@ -23,13 +23,11 @@ const stoa_allocator_module_v1* builtInModule(std::string_view name) {
     return nullptr;
 }
 
-std::vector<std::string_view> builtInModules() {
-    return {"drf", "spread"};
-}
+std::vector<std::string_view> builtInModules() { return {"drf", "spread"}; }
 
 absl::StatusOr<Allocator> Allocator::create(Options options) {
     if (options.module == nullptr) options.module = drfModule();
-    auto module = ModuleRunner::create(options.module, options.parameters, kMostNotes);
+    auto module = ModuleRunner::create(options.module, options.parameters, kMostNotes, options.shuffle_spans);
     if (!module.ok()) return module.status();
     return Allocator(std::move(options), *std::move(module));
 }
@@ -56,9 +54,7 @@ Slot Allocator::offerSlot(const OfferId& offer) const {
     return ledger_->findOffer(number);
 }
 
-OfferId Allocator::nameOf(std::uint64_t offer) const {
-    return OfferId(concat(options_.offer_prefix, offer));
-}
+OfferId Allocator::nameOf(std::uint64_t offer) const { return OfferId(concat(options_.offer_prefix, offer)); }
 
 std::vector<OfferId> Allocator::namesOf(absl::Span<const Slot> offers) const {
     std::vector<OfferId> names;
@@ -211,7 +207,8 @@ absl::StatusOr<std::vector<OfferId>> Allocator::removeFramework(const FrameworkI
 absl::Status Allocator::setWeight(const std::string& role, Milli weight) {
     constexpr Milli kMostWeight{1'000'000'000};
     if (weight < Milli{1} || weight > kMostWeight) {
-        return invalid("the weight of role \"", role, "\" is ", weight.count, "/1000; it must be between 0.001 and 1000000");
+        return invalid("the weight of role \"", role, "\" is ", weight.count,
+                       "/1000; it must be between 0.001 and 1000000");
     }
     ledger_->setWeight(role, weight);
     return absl::OkStatus();
@@ -264,7 +261,8 @@ std::vector<Demand> Allocator::demands(const FrameworkId& framework) const {
             const Eligibility::Request& request = eligibility_->requests()[slot];
             if (request.remainder) continue;
             const std::string& role = ledger_->roles()[ledger_->clients()[client].role].name;
-            found.emplace_back(request.order, Demand{request.demand, role, request.shape, request.count, request.constraints});
+            found.emplace_back(request.order,
+                               Demand{request.demand, role, request.shape, request.count, request.constraints});
         }
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -303,14 +301,16 @@ absl::Status Allocator::accept(absl::Span<const OfferId> offers, absl::Span<cons
     for (const OfferId& id : offers) {
         const Slot slot = offerSlot(id);
         if (slot == kNoSlot) return absl::NotFoundError(concat("offer ", id.value(), " does not stand any more"));
-        if (std::find(slots.begin(), slots.end(), slot) != slots.end()) return invalid("offer ", id.value(), " is named twice");
+        if (std::find(slots.begin(), slots.end(), slot) != slots.end())
+            return invalid("offer ", id.value(), " is named twice");
         const Ledger::Offer& offer = ledger_->offers()[slot];
         const Ledger::Offer& first = ledger_->offers()[slots.empty() ? slot : slots.front()];
         if (offer.agent != first.agent) {
             return invalid("offers ", offers.front().value(), " and ", id.value(), " are on different agents");
         }
         if (offer.client != first.client) {
-            return invalid("offers ", offers.front().value(), " and ", id.value(), " are of different frameworks or roles");
+            return invalid("offers ", offers.front().value(), " and ", id.value(),
+                           " are of different frameworks or roles");
         }
         slots.push_back(slot);
         rest += offer.resources;
@@ -330,7 +330,8 @@ absl::Status Allocator::accept(absl::Span<const OfferId> offers, absl::Span<cons
             return absl::AlreadyExistsError(concat("task ", task, " holds resources already"));
         }
         const std::string shortfall = rest.shortfall(launch.resources);
-        if (!rest.subtract(launch.resources).ok()) return invalid("task ", task, " does not fit in what is offered: ", shortfall);
+        if (!rest.subtract(launch.resources).ok())
+            return invalid("task ", task, " does not fit in what is offered: ", shortfall);
     }
 
     // Nothing can fail from here on.
@@ -363,7 +364,8 @@ absl::Status Allocator::accept(absl::Span<const OfferId> offers, absl::Span<cons
     return absl::OkStatus();
 }
 
-absl::Status Allocator::decline(const FrameworkId& framework, absl::Span<const OfferId> offers, Duration refuse, Time now) {
+absl::Status Allocator::decline(const FrameworkId& framework, absl::Span<const OfferId> offers, Duration refuse,
+                                Time now) {
     const auto own = frameworkSlot(framework);
     if (!own.ok()) return own.status();
     std::set<Slot> slots;
@@ -408,11 +410,12 @@ absl::Status Allocator::adoptTask(const AgentId& agent_id, const Launch& task, c
     if (!agent.ok()) return agent.status();
     const Slot framework = ledger_->findFramework(task.task.framework);
     if (framework == kNoSlot) {
-        return absl::NotFoundError(concat("framework ", task.task.framework.value(), " of task ", task.task.task.value(),
-                                          " is not known"));
+        return absl::NotFoundError(
+            concat("framework ", task.task.framework.value(), " of task ", task.task.task.value(), " is not known"));
     }
     const Slot known = ledger_->findTask(task.task);
-    if (known != kNoSlot && ledger_->tasks()[known].agent == *agent && ledger_->tasks()[known].resources == task.resources) {
+    if (known != kNoSlot && ledger_->tasks()[known].agent == *agent &&
+        ledger_->tasks()[known].resources == task.resources) {
         return absl::OkStatus();
     }
     if (known != kNoSlot) {
@@ -451,9 +454,7 @@ Resources scalars(const std::int64_t (&amounts)[Resources::kScalars]) {
 
 } // namespace
 
-Resources Allocator::total() const {
-    return scalars(ledger_->total());
-}
+Resources Allocator::total() const { return scalars(ledger_->total()); }
 
 std::optional<AgentHoldings> Allocator::agent(const AgentId& id) const {
     const Slot slot = ledger_->findAgent(id);
@@ -492,8 +493,8 @@ std::optional<FrameworkHoldings> Allocator::framework(const FrameworkId& id) con
         const Milli of{ledger_->total()[i]};
         const Milli mine{held.scalars()[i]};
         using Wide = __int128;
-        if (of.count > 0 && (holdings.dominant_total.count == 0 ||
-                             Wide{mine.count} * holdings.dominant_total.count > Wide{holdings.dominant_held.count} * of.count)) {
+        if (of.count > 0 && (holdings.dominant_total.count == 0 || Wide{mine.count} * holdings.dominant_total.count >
+                                                                       Wide{holdings.dominant_held.count} * of.count)) {
             holdings.dominant = static_cast<Resources::Scalar>(i);
             holdings.dominant_held = mine;
             holdings.dominant_total = of;

@@ -64,6 +64,8 @@ struct Options {
     // What a framework returned isn't offered to it again sooner than this, even if it refused for no time at all.
     Duration pause = std::chrono::milliseconds(100);
     std::uint32_t most_offers = 0; // that a framework holds at once; 0: any number
+    // For checking a module: not 0, and it is handed spans in an order drawn from this, which must change nothing.
+    std::uint64_t shuffle_spans = 0;
 };
 
 // One new offer. Its resources are held by it already.
@@ -86,7 +88,7 @@ struct AgentHoldings {
     Resources total;
     Resources free;
     Resources offered;
-    Resources used; // by tasks
+    Resources used;              // by tasks
     std::vector<OfferId> offers; // in the order in which they were made
     bool offerable = false;
     bool overcommitted = false; // tasks and offers hold more than there is; free is what is left of each resource
@@ -118,9 +120,9 @@ struct Explanation {
     };
     std::vector<std::string> framework; // what keeps it from offers altogether: "role \"etl\" is suppressed"
     std::uint32_t agents = 0;
-    std::uint32_t fit_now = 0;          // agents that could be offered at once
-    std::vector<Reason> reasons;        // the commonest first
-    std::string nearest;                // the agent that lacks least, and what: "agent a7: needs mem 4096, has 2048"
+    std::uint32_t fit_now = 0;   // agents that could be offered at once
+    std::vector<Reason> reasons; // the commonest first
+    std::string nearest;         // the agent that lacks least, and what: "agent a7: needs mem 4096, has 2048"
 };
 
 struct Counters {

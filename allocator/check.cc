@@ -38,9 +38,10 @@ std::uint64_t Allocator::digest() const {
         return concat(ledger_->frameworks()[client.framework].id.value(), " in ", ledger_->roles()[client.role].name);
     };
     ledger_->agents().forEach([&](Slot slot, const Ledger::Agent& agent) {
-        std::string line = concat("agent ", agent.id.value(), " ", agent.total.toString(), " free ", agent.free.toString(),
-                                  eligibility_->offerable(slot) ? " offerable" : "");
-        for (const Attribute& attribute : agent.attributes) line += concat(" ", attribute.name, "=", toString(attribute));
+        std::string line = concat("agent ", agent.id.value(), " ", agent.total.toString(), " free ",
+                                  agent.free.toString(), eligibility_->offerable(slot) ? " offerable" : "");
+        for (const Attribute& attribute : agent.attributes)
+            line += concat(" ", attribute.name, "=", toString(attribute));
         lines.push_back(std::move(line));
     });
     ledger_->offers().forEach([&](Slot, const Ledger::Offer& offer) {
@@ -60,14 +61,13 @@ std::uint64_t Allocator::digest() const {
     }
     eligibility_->requests().forEach([&](Slot slot, const Eligibility::Request& request) {
         const std::string who = concat("request ", clientName(request.client), " ", request.demand);
-        std::string line = concat(who, request.remainder ? " remainder " : " ", request.count, " x ",
-                                  request.shape.toString(), request.wanting ? " wanting" : "",
-                                  eligibility_->suppressed(request.client) ? " suppressed" : "");
+        std::string line =
+            concat(who, request.remainder ? " remainder " : " ", request.count, " x ", request.shape.toString(),
+                   request.wanting ? " wanting" : "", eligibility_->suppressed(request.client) ? " suppressed" : "");
         for (const Constraint& constraint : request.constraints) line += concat(" ", toString(constraint));
         lines.push_back(std::move(line));
-        eligibility_->refusals().of(slot).forEach([&](Slot agent) {
-            lines.push_back(concat(who, " refused ", ledger_->agents()[agent].id.value()));
-        });
+        eligibility_->refusals().of(slot).forEach(
+            [&](Slot agent) { lines.push_back(concat(who, " refused ", ledger_->agents()[agent].id.value())); });
     });
     return digestOf(std::move(lines));
 }

@@ -21,10 +21,10 @@ namespace {
 
 class Drf final : public Policy {
 public:
-    Drf(Host host, std::string_view parameters) : alignment_(host) {
+    Drf(Host, std::string_view parameters) {
         if (!parameters.empty()) {
-            throw std::invalid_argument("the drf allocator takes no parameters, but was given \"" + std::string(parameters) +
-                                        "\"");
+            throw std::invalid_argument("the drf allocator takes no parameters, but was given \"" +
+                                        std::string(parameters) + "\"");
         }
     }
 
@@ -47,7 +47,7 @@ public:
     std::uint32_t next(const View&) override { return roles_.empty() ? kNone : clients_[roles_.first()].first(); }
 
     Placement place(const View& view, const Request& request, std::span<const std::uint32_t> candidates) override {
-        const std::uint32_t agent = alignment_.best(view, shares_, request, candidates);
+        const std::uint32_t agent = Alignment::best(view, shares_, request, candidates);
         if (agent == kNone || request.wanted == 0) return {agent, 1};
         return {agent, timesFits(view.agent(agent).free, request.shape, turns(view, request))};
     }
@@ -79,17 +79,14 @@ private:
                         shares_.piecesUpTo(role.held, request.shape, among_roles, request.wanted));
     }
 
-    Alignment alignment_;
     Shares shares_;
     Contenders roles_;
-    std::vector<Contenders> clients_; // by role
+    std::vector<Contenders> clients_;       // by role
     std::vector<std::uint32_t> used_roles_; // whose entry in clients_ may not be empty
 };
 
 } // namespace
 
-const stoa_allocator_module_v1* drfModule() {
-    return ModuleOf<Drf>::table("drf");
-}
+const stoa_allocator_module_v1* drfModule() { return ModuleOf<Drf>::table("drf"); }
 
 } // namespace stoa::allocator

@@ -41,13 +41,12 @@ void Eligibility::setOfferable(Slot agent, bool offerable) {
 
 void Eligibility::freeGrew(Slot agent) {
     refresh(agent);
-    refusals_.grew(agent, ledger_.agents()[agent].free);
+    // What an overcommitted agent has left of one resource or another is offered to nobody, so it is no reason to look.
+    if (!ledger_.agents()[agent].overcommitted) refusals_.grew(agent, ledger_.agents()[agent].free);
     touch(agent);
 }
 
-void Eligibility::freeShrank(Slot agent) {
-    refresh(agent);
-}
+void Eligibility::freeShrank(Slot agent) { refresh(agent); }
 
 void Eligibility::refresh(Slot slot) {
     const Ledger::Agent& agent = ledger_.agents()[slot];
@@ -201,7 +200,8 @@ void Eligibility::removeRequest(Slot slot) {
 Slot Eligibility::constraintSet(const std::vector<Constraint>& constraints) {
     if (constraints.empty()) return kNoSlot;
     std::string text;
-    for (const Constraint& constraint : constraints) text += concat(toString(constraint).size(), ":", toString(constraint));
+    for (const Constraint& constraint : constraints)
+        text += concat(toString(constraint).size(), ":", toString(constraint));
     if (const auto known = constraint_set_slots_.find(text); known != constraint_set_slots_.end()) {
         ++constraint_sets_[known->second].requests;
         return known->second;
@@ -269,10 +269,11 @@ void Eligibility::launched(Slot request, std::uint32_t tasks) {
 }
 
 void Eligibility::refuse(Slot request, Slot agent, const Resources& refused, Time until) {
-    if (requests_[request].remainder) {
-        refusals_.refuse(request, agent, refused, ledger_.agents()[agent].free, until);
-    } else {
+    const Ledger::Agent& on = ledger_.agents()[agent];
+    if (!requests_[request].remainder) {
         refusals_.refuseLasting(request, agent, until);
+    } else if (on.overcommitted || refused.contains(on.free)) { // else more is free than it knew of
+        refusals_.refuse(request, agent, refused, until);
     }
 }
 
@@ -314,8 +315,9 @@ void Eligibility::recountBlock(std::size_t at) {
     if (!block.stale) return;
     block = {};
     for (Bits::Word word = offerable_.word(at); word != 0; word &= word - 1) {
-        const auto& free = ledger_.agentFigures(static_cast<Slot>(at * Bits::kWordBits) +
-                                                static_cast<Slot>(std::countr_zero(word))).free;
+        const auto& free =
+            ledger_.agentFigures(static_cast<Slot>(at * Bits::kWordBits) + static_cast<Slot>(std::countr_zero(word)))
+                .free;
         for (std::size_t i = 0; i < Resources::kScalars; ++i) block.most[i] = std::max(block.most[i], free[i]);
     }
 }
@@ -403,7 +405,8 @@ std::string Eligibility::check() const {
         }
         if (request.standing != standing[slot]) wrong = concat("request ", slot, " miscounts what stands for it");
         const std::vector<Slot>& list = clients_[request.client].requests;
-        if (std::count(list.begin(), list.end(), slot) != 1) wrong = concat("request ", slot, " is not in its client's list");
+        if (std::count(list.begin(), list.end(), slot) != 1)
+            wrong = concat("request ", slot, " is not in its client's list");
         if (!request.wanting || !request.exhausted) return;
         ledger_.agents().forEach([&](Slot agent, const Ledger::Agent&) {
             if (!dirty_.test(agent) && eligible(slot, agent) && fits(request, agent)) {

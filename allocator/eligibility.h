@@ -41,12 +41,12 @@ public:
         std::string demand;
         Resources shape;
         std::vector<Constraint> constraints;
-        Slot constrained = kNoSlot;  // in constraint_sets_, when there are constraints
-        std::uint32_t count = 0;     // wanted, with what stands in offers
-        std::uint32_t standing = 0;  // pieces in open offers made for it
-        std::uint32_t order = 0;     // in its client's list
-        bool wanting = false;        // mirrored in wanting_
-        bool exhausted = false;      // only while wanting; nothing but dirty agents and ended refusals can help
+        Slot constrained = kNoSlot; // in constraint_sets_, when there are constraints
+        std::uint32_t count = 0;    // wanted, with what stands in offers
+        std::uint32_t standing = 0; // pieces in open offers made for it
+        std::uint32_t order = 0;    // in its client's list
+        bool wanting = false;       // mirrored in wanting_
+        bool exhausted = false;     // only while wanting; nothing but dirty agents and ended refusals can help
     };
 
     Eligibility(const Ledger& ledger, Limits limits) : ledger_(ledger), limits_(limits) {}
@@ -57,10 +57,10 @@ public:
     void agentChanged(Slot agent); // total or attributes
     void agentRemoved(Slot agent); // before the ledger forgets it
     void setOfferable(Slot agent, bool offerable);
-    void freeGrew(Slot agent);   // or may have
+    void freeGrew(Slot agent); // or may have
     void freeShrank(Slot agent);
 
-    void frameworkAdded(Slot framework); // with its clients subscribed
+    void frameworkAdded(Slot framework);   // with its clients subscribed
     void frameworkRemoved(Slot framework); // before the ledger forgets it
     void clientAdded(Slot client);
     void clientRemoved(Slot client); // before the ledger forgets it; also for one that never was subscribed
@@ -126,7 +126,9 @@ private:
     void updateWanting(Slot request);
     void updateFramework(Slot framework);
     bool wants(const Request& request) const;
-    void countFresh(const Request& request, int sign) { fresh_count_ += request.wanting && !request.exhausted ? sign : 0; }
+    void countFresh(const Request& request, int sign) {
+        fresh_count_ += request.wanting && !request.exhausted ? sign : 0;
+    }
     Slot addRequest(Request request);
     void removeRequest(Slot request);
     Slot constraintSet(const std::vector<Constraint>& constraints);

@@ -43,7 +43,8 @@ absl::StatusOr<Explanation> Allocator::explain(const FrameworkId& framework, con
 
     Explanation explanation;
     if (!eligibility_->active(*slot)) explanation.framework.push_back("its scheduler is not connected");
-    if (eligibility_->suppressed(client)) explanation.framework.push_back(concat("role \"", demand.role, "\" is suppressed"));
+    if (eligibility_->suppressed(client))
+        explanation.framework.push_back(concat("role \"", demand.role, "\" is suppressed"));
     if (options_.most_offers > 0 && ledger_->frameworks()[*slot].open_offers >= options_.most_offers) {
         explanation.framework.push_back(concat("it holds ", options_.most_offers, " offers, the most that it may"));
     }

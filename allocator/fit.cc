@@ -22,7 +22,8 @@ std::uint64_t timesFits(const Resources& free, const Resources::Other& wanted) {
     if (const auto* amount = std::get_if<Milli>(&wanted.value)) {
         return static_cast<std::uint64_t>(std::get<Milli>(has->value).count / amount->count);
     }
-    if (const auto* ranges = std::get_if<Ranges>(&wanted.value)) return std::get<Ranges>(has->value).size() / ranges->size();
+    if (const auto* ranges = std::get_if<Ranges>(&wanted.value))
+        return std::get<Ranges>(has->value).size() / ranges->size();
     const auto& names = std::get<NameSet>(has->value);
     const auto& asked = std::get<NameSet>(wanted.value);
     return std::includes(names.begin(), names.end(), asked.begin(), asked.end()) ? 1 : 0;

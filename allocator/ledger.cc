@@ -17,8 +17,8 @@ absl::StatusOr<Slot> Ledger::addAgent(const AgentId& id, const Resources& total,
     if (agent_slots_.contains(id)) return absl::AlreadyExistsError(concat("agent ", id.value(), " is known already"));
     for (std::size_t i = 0; i < Resources::kScalars; ++i) {
         if (total_[i] + total.scalars()[i] > kMostAtAll) {
-            return absl::ResourceExhaustedError(concat("agent ", id.value(), " has ", total.toString(),
-                                                             ", more than a cluster can add up"));
+            return absl::ResourceExhaustedError(
+                concat("agent ", id.value(), " has ", total.toString(), ", more than a cluster can add up"));
         }
     }
     const Slot slot = agents_.add(Agent{id, attributes, total, total, {}, {}, false});
@@ -33,8 +33,8 @@ absl::Status Ledger::updateAgent(Slot slot, const Resources& total, const Attrib
     Agent& agent = agents_[slot];
     for (std::size_t i = 0; i < Resources::kScalars; ++i) {
         if (total_[i] - agent.total.scalars()[i] + total.scalars()[i] > kMostAtAll) {
-            return absl::ResourceExhaustedError(concat("agent ", agent.id.value(), " has ", total.toString(),
-                                                             ", more than a cluster can add up"));
+            return absl::ResourceExhaustedError(
+                concat("agent ", agent.id.value(), " has ", total.toString(), ", more than a cluster can add up"));
         }
     }
     agent.attributes = attributes;
@@ -152,7 +152,8 @@ void Ledger::dropFrameworkIfUnused(Slot slot) {
 
 // ---- Offers ----------------------------------------------------------------------------------------------------
 
-Slot Ledger::offer(Slot agent, Slot client, Slot request, std::uint32_t count, std::uint64_t turn, Resources resources) {
+Slot Ledger::offer(Slot agent, Slot client, Slot request, std::uint32_t count, std::uint64_t turn,
+                   Resources resources) {
     take(agent, resources);
     charge(client, resources, +1);
     const Slot slot =
@@ -216,8 +217,8 @@ absl::Status Ledger::checkSums(Slot client, const TaskKey& key, const Resources&
     const stoa_allocator_role_v1& role = role_figures_[clients_[client].role];
     for (std::size_t i = 0; i < Resources::kScalars; ++i) {
         if (role.held[i] + resources.scalars()[i] > kMostAtAll) {
-            return absl::ResourceExhaustedError(concat("task ", key.task.value(), " holds ", resources.toString(),
-                                                       ", more than a cluster can add up"));
+            return absl::ResourceExhaustedError(
+                concat("task ", key.task.value(), " holds ", resources.toString(), ", more than a cluster can add up"));
         }
     }
     return absl::OkStatus();
@@ -416,7 +417,8 @@ absl::Status Ledger::check() const {
             return absl::InternalError(concat("agent ", agent.id.value(), " is wrong about being overcommitted"));
         });
         expect(bundle(agent_figures_[slot].free) == Resources(agent.free.scalars()) &&
-                   bundle(agent_figures_[slot].total) == Resources(agent.total.scalars()) && findAgent(agent.id) == slot,
+                   bundle(agent_figures_[slot].total) == Resources(agent.total.scalars()) &&
+                   findAgent(agent.id) == slot,
                [&] { return absl::InternalError(concat("agent ", agent.id.value(), " is mirrored wrongly")); });
         total += Resources(agent.total.scalars());
     });
@@ -439,9 +441,10 @@ absl::Status Ledger::check() const {
             role_sums[client.role] += client_sums[c];
             expect(bundle(figures.held) == client_sums[c],
                    [&] { return broken("held", framework.id.value(), bundle(figures.held), client_sums[c]); });
-            expect(figures.units == client_units[c] && figures.tasks == client_tasks[c] && figures.role == client.role &&
-                       figures.framework == slot && client.framework == slot,
-                   [&] { return absl::InternalError(concat("framework ", framework.id.value(), " is counted wrongly")); });
+            expect(
+                figures.units == client_units[c] && figures.tasks == client_tasks[c] && figures.role == client.role &&
+                    figures.framework == slot && client.framework == slot,
+                [&] { return absl::InternalError(concat("framework ", framework.id.value(), " is counted wrongly")); });
         }
         expect(held_tasks == framework.tasks && offersOf(slot).size() == framework.open_offers &&
                    findFramework(framework.id) == slot && (framework.present || !framework.clients.empty()),

@@ -38,9 +38,9 @@ public:
         std::uint64_t number = 0;
         Slot agent = kNoSlot;
         Slot client = kNoSlot;
-        Slot request = kNoSlot;    // eligibility's; none when what it was made for is no longer wanted
-        std::uint32_t count = 0;   // pieces of a demand's shape, 0 for a remainder
-        std::uint64_t turn = 0;    // in which it was made
+        Slot request = kNoSlot;  // eligibility's; none when what it was made for is no longer wanted
+        std::uint32_t count = 0; // pieces of a demand's shape, 0 for a remainder
+        std::uint64_t turn = 0;  // in which it was made
         Resources resources;
         Links on_agent;
         Links of_framework;
@@ -63,7 +63,7 @@ public:
     };
     struct Framework {
         FrameworkId id;
-        bool present = true; // false: removed, and kept for what it holds
+        bool present = true;       // false: removed, and kept for what it holds
         std::vector<Slot> clients; // in the order of its roles, then those it left but still holds something under
         SlotList<Offer, &Offer::of_framework> offers;
         std::uint32_t open_offers = 0;
@@ -91,7 +91,7 @@ public:
     Slot addFramework(const FrameworkId& id); // or the one of that id that was removed and still holds something
     void removeFramework(Slot framework);     // its clients are not subscribed any more; goes with its last holding
     Slot subscribe(Slot framework, const std::string& role);
-    void unsubscribe(Slot client); // goes with its last holding
+    void unsubscribe(Slot client);                                     // goes with its last holding
     void orderClients(Slot framework, const std::vector<Slot>& first); // subscribed ones, in the roles' order
     void setWeight(const std::string& role, Milli weight);
 

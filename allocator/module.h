@@ -76,7 +76,7 @@ struct stoa_allocator_view_v1 {
 struct stoa_allocator_request_v1 {
     uint32_t size;
     uint32_t client;
-    uint32_t wanted;                       /* pieces at most; 0: whatever is free on one agent, whole */
+    uint32_t wanted; /* pieces at most; 0: whatever is free on one agent, whole */
     uint32_t reserved;
     int64_t shape[STOA_ALLOCATOR_SCALARS]; /* of one piece; 0 for a remainder */
 };

@@ -47,14 +47,18 @@ public:
     const stoa_allocator_client_v1& client(std::uint32_t number) const {
         return at(view_->clients, view_->client_stride, number);
     }
-    const stoa_allocator_role_v1& role(std::uint32_t number) const { return at(view_->roles, view_->role_stride, number); }
+    const stoa_allocator_role_v1& role(std::uint32_t number) const {
+        return at(view_->roles, view_->role_stride, number);
+    }
     const stoa_allocator_agent_v1& agent(std::uint32_t number) const {
         return at(view_->agents, view_->agent_stride, number);
     }
     std::uint32_t clients() const { return view_->client_count; }
     std::uint32_t roles() const { return view_->role_count; }
     std::uint32_t agents() const { return view_->agent_count; }
-    std::span<const std::int64_t, kScalars> total() const { return std::span<const std::int64_t, kScalars>(view_->total); }
+    std::span<const std::int64_t, kScalars> total() const {
+        return std::span<const std::int64_t, kScalars>(view_->total);
+    }
 
 private:
     template <class T>
@@ -69,7 +73,8 @@ inline std::uint32_t timesFits(const std::int64_t (&free)[kScalars], const std::
                                std::uint32_t limit) {
     std::uint64_t fits = limit;
     for (std::size_t i = 0; i < kScalars; ++i) {
-        if (shape[i] > 0) fits = std::min(fits, static_cast<std::uint64_t>(std::max<std::int64_t>(free[i], 0) / shape[i]));
+        if (shape[i] > 0)
+            fits = std::min(fits, static_cast<std::uint64_t>(std::max<std::int64_t>(free[i], 0) / shape[i]));
     }
     return static_cast<std::uint32_t>(fits);
 }
@@ -89,8 +94,16 @@ public:
 template <class P>
 struct ModuleOf {
     static const stoa_allocator_module_v1* table(const char* name) {
-        static const stoa_allocator_module_v1 module = {
-            sizeof(stoa_allocator_module_v1), STOA_ALLOCATOR_ABI, name, create, destroy, begin, next, place, charged, retired};
+        static const stoa_allocator_module_v1 module = {sizeof(stoa_allocator_module_v1),
+                                                        STOA_ALLOCATOR_ABI,
+                                                        name,
+                                                        create,
+                                                        destroy,
+                                                        begin,
+                                                        next,
+                                                        place,
+                                                        charged,
+                                                        retired};
         return &module;
     }
 
@@ -128,7 +141,8 @@ private:
             return otherwise;
         }
     }
-    static void begin(void* self, const stoa_allocator_view_v1* view, const std::uint32_t* contenders, std::uint32_t count) {
+    static void begin(void* self, const stoa_allocator_view_v1* view, const std::uint32_t* contenders,
+                      std::uint32_t count) {
         static_cast<Instance*>(self)->failed = false;
         guarded(self, 0, [&](Policy& p) { return p.begin(View(view), {contenders, count}), 0; });
     }
@@ -137,8 +151,9 @@ private:
     }
     static Placement place(void* self, const stoa_allocator_view_v1* view, const Request* request,
                            const std::uint32_t* candidates, std::uint32_t count) {
-        return guarded(self, Placement{kNone, 0},
-                       [&](Policy& p) { return p.place(View(view), *request, {candidates, count}); });
+        return guarded(self, Placement{kNone, 0}, [&](Policy& p) {
+            return p.place(View(view), *request, {candidates, count});
+        });
     }
     static void charged(void* self, const stoa_allocator_view_v1* view, std::uint32_t client) {
         guarded(self, 0, [&](Policy& p) { return p.charged(View(view), client), 0; });
@@ -151,8 +166,8 @@ private:
 } // namespace stoa::allocator
 
 // At the end of a module's source, outside of any namespace.
-#define STOA_ALLOCATOR_MODULE(Class, module_name)                                  \
-    extern "C" const stoa_allocator_module_v1* stoa_allocator_v1(void);            \
-    extern "C" const stoa_allocator_module_v1* stoa_allocator_v1(void) {           \
-        return stoa::allocator::ModuleOf<Class>::table(module_name);               \
+#define STOA_ALLOCATOR_MODULE(Class, module_name)                                                                      \
+    extern "C" const stoa_allocator_module_v1* stoa_allocator_v1(void);                                                \
+    extern "C" const stoa_allocator_module_v1* stoa_allocator_v1(void) {                                               \
+        return stoa::allocator::ModuleOf<Class>::table(module_name);                                                   \
     }

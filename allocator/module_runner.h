@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,15 +21,17 @@ namespace stoa::allocator {
 class ModuleRunner {
 public:
     static absl::StatusOr<std::unique_ptr<ModuleRunner>> create(const stoa_allocator_module_v1* module,
-                                                                const std::string& parameters, std::size_t most_notes);
+                                                                const std::string& parameters, std::size_t most_notes,
+                                                                std::uint64_t shuffle_spans);
     ~ModuleRunner();
     ModuleRunner(const ModuleRunner&) = delete;
     ModuleRunner& operator=(const ModuleRunner&) = delete;
 
-    void begin(const stoa_allocator_view_v1& view, const std::vector<Slot>& contenders, Rng& rng);
+    void begin(const stoa_allocator_view_v1& view, std::vector<Slot> contenders, Rng& rng);
     Slot next(const stoa_allocator_view_v1& view) { return module_->next(self_, &view); }
     stoa_allocator_placement_v1 place(const stoa_allocator_view_v1& view, const stoa_allocator_request_v1& request,
-                                      const std::vector<Slot>& candidates) {
+                                      std::vector<Slot>& candidates) {
+        if (shuffle_.has_value()) shuffle(candidates);
         return module_->place(self_, &view, &request, candidates.data(), static_cast<std::uint32_t>(candidates.size()));
     }
     void charged(const stoa_allocator_view_v1& view, Slot client) { module_->charged(self_, &view, client); }
@@ -39,7 +42,8 @@ public:
     std::vector<std::string> takeNotes();
 
 private:
-    ModuleRunner(const stoa_allocator_module_v1* module, std::size_t most_notes);
+    ModuleRunner(const stoa_allocator_module_v1* module, std::size_t most_notes, std::uint64_t shuffle_spans);
+    void shuffle(std::vector<Slot>& span);
     static std::uint64_t random(void* context, std::uint64_t bound);
     static void log(void* context, const char* text, std::size_t length);
 
@@ -47,6 +51,7 @@ private:
     stoa_allocator_host_v1 host_;
     void* self_ = nullptr;
     Rng* rng_ = nullptr; // of the turn
+    std::optional<Rng> shuffle_;
     std::vector<std::string> notes_;
     std::size_t most_notes_;
     std::uint64_t notes_dropped_ = 0;

@@ -9,14 +9,6 @@ namespace stoa::allocator {
 
 const Bits Refusals::kNothing;
 
-void Refusals::refuse(Slot request, Slot agent, const Resources& refused, const Resources& free, Time until) {
-    if (refused.contains(free)) add(request, agent, false, refused, until);
-}
-
-void Refusals::refuseLasting(Slot request, Slot agent, Time until) {
-    add(request, agent, true, Resources(), until);
-}
-
 void Refusals::add(Slot request, Slot agent, bool lasting, const Resources& refused, Time until) {
     if (agent >= marks_.size()) marks_.resize(agent + 1);
     if (request >= refused_.size()) refused_.resize(request + 1);
@@ -174,7 +166,8 @@ std::string Refusals::check() const {
     for (Slot agent = 0; agent < marks_.size(); ++agent) {
         for (const Mark& mark : marks_[agent].list) {
             live += mark.live;
-            if (mark.live == 0 || mark.live != mark.requests.count()) return concat("a refusal's mark is counted wrongly");
+            if (mark.live == 0 || mark.live != mark.requests.count())
+                return concat("a refusal's mark is counted wrongly");
             std::string wrong;
             mark.requests.forEach([&](Slot request) {
                 if (!of(request).test(agent) || !mark.entered.test(request)) {

@@ -31,9 +31,11 @@ public:
     // Ends are rounded up to this, so that few wake-ups end many refusals.
     static constexpr Duration kTick = std::chrono::milliseconds(10);
 
-    // The request was offered `refused` on the agent and doesn't want it.
-    void refuse(Slot request, Slot agent, const Resources& refused, const Resources& free, Time until);
-    void refuseLasting(Slot request, Slot agent, Time until);
+    // The request was offered `refused` on the agent, all that is free there, and doesn't want it.
+    void refuse(Slot request, Slot agent, const Resources& refused, Time until) {
+        add(request, agent, false, refused, until);
+    }
+    void refuseLasting(Slot request, Slot agent, Time until) { add(request, agent, true, Resources(), until); }
     void grew(Slot agent, const Resources& free);
     void forgetRequest(Slot request);
     void forgetAgent(Slot agent);
@@ -67,16 +69,17 @@ private:
     };
     static_assert(sizeof(Entry) == 16);
     static constexpr std::uint32_t kNoEntry = UINT32_MAX;
-    static constexpr std::uint32_t kChunk = 4096; // entries are kept in chunks, so that growing copies and wastes little
+    static constexpr std::uint32_t kChunk =
+        4096; // entries are kept in chunks, so that growing copies and wastes little
 
     // What was refused of one agent, and who refused it.
     struct Mark {
         std::uint32_t id;
         bool lasting;
-        Resources refused;   // empty when lasting
-        Bits requests;       // that still do
-        Bits entered;        // of which an entry with this mark exists: they may not refuse with it once more, as that
-                             // entry would end the later refusal too early
+        Resources refused; // empty when lasting
+        Bits requests;     // that still do
+        Bits entered;      // of which an entry with this mark exists: they may not refuse with it once more, as that
+                           // entry would end the later refusal too early
         std::uint32_t live = 0; // how many in `requests`
     };
     struct Marks {
@@ -96,8 +99,8 @@ private:
 
     static const Bits kNothing;
 
-    std::vector<Bits> refused_; // by request
-    std::vector<Marks> marks_;  // by agent
+    std::vector<Bits> refused_;                  // by request
+    std::vector<Marks> marks_;                   // by agent
     std::map<std::int64_t, std::uint32_t> ends_; // tick -> first entry
     std::vector<std::unique_ptr<std::array<Entry, kChunk>>> chunks_;
     std::uint32_t used_ = 0; // entries ever used in chunks_

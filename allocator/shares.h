@@ -55,14 +55,17 @@ public:
         for (std::size_t i = 0; i < kScalars; ++i) {
             if (piece[i] <= 0) continue;
             const auto reach = static_cast<std::int64_t>(std::min<Wide>((Wide{limit} * total_[i]) >> kBits, INT64_MAX));
-            pieces = std::min(pieces, reach < held[i] ? 1 : 1 + static_cast<std::uint64_t>((reach - held[i]) / piece[i]));
+            pieces =
+                std::min(pieces, reach < held[i] ? 1 : 1 + static_cast<std::uint64_t>((reach - held[i]) / piece[i]));
         }
         return static_cast<std::uint32_t>(pieces);
     }
 
 private:
     using Wide = unsigned __int128;
-    static std::uint64_t narrow(Wide value) { return value < kEndless ? static_cast<std::uint64_t>(value) : kEndless - 1; }
+    static std::uint64_t narrow(Wide value) {
+        return value < kEndless ? static_cast<std::uint64_t>(value) : kEndless - 1;
+    }
 
     std::array<std::uint64_t, kScalars> total_{};
     std::array<std::uint64_t, kScalars> reciprocal_{}; // 2^(63 + log2 total) / total

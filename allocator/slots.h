@@ -60,7 +60,7 @@ struct Links {
 };
 
 // A list in the order of insertion. `links` is the member of T that this list threads through.
-template <class T, Links T::* links>
+template <class T, Links T::*links>
 class SlotList {
 public:
     Slot first() const { return first_; }

@@ -65,8 +65,6 @@ private:
 
 } // namespace
 
-const stoa_allocator_module_v1* spreadModule() {
-    return ModuleOf<Spread>::table("spread");
-}
+const stoa_allocator_module_v1* spreadModule() { return ModuleOf<Spread>::table("spread"); }
 
 } // namespace stoa::allocator

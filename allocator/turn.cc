@@ -71,7 +71,8 @@ public:
         const Slot agent = placement.agent;
         if (!ledger_.agents().live(agent)) return concat("placed on agent ", agent, ", which is none");
         const std::string& name = ledger_.agents()[agent].id.value();
-        if (!eligibility_.eligible(request_slot, agent)) return concat("placed on agent ", name, ", which may not be offered");
+        if (!eligibility_.eligible(request_slot, agent))
+            return concat("placed on agent ", name, ", which may not be offered");
         const Resources& free = ledger_.agents()[agent].free;
         if (request.remainder) {
             open(request_slot, agent, 0, Resources(free));
@@ -190,8 +191,8 @@ std::vector<Grant> Allocator::allocate(Time now, Rng& rng) {
     for (Slot slot : turn.offers()) {
         const Ledger::Offer& offer = ledger_->offers()[slot];
         const Ledger::Client& client = ledger_->clients()[offer.client];
-        grants.push_back({nameOf(offer.number), ledger_->frameworks()[client.framework].id, ledger_->roles()[client.role].name,
-                          ledger_->agents()[offer.agent].id, offer.resources,
+        grants.push_back({nameOf(offer.number), ledger_->frameworks()[client.framework].id,
+                          ledger_->roles()[client.role].name, ledger_->agents()[offer.agent].id, offer.resources,
                           eligibility_->requests()[offer.request].demand, offer.count});
     }
     counters_.grants += grants.size();

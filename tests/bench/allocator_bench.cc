@@ -5,7 +5,6 @@
 #include "allocator/allocator.h"
 #include "allocator/module_face.h"
 
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -107,7 +106,8 @@ void demands(const Sizes& sizes, const char* module) {
     for (std::uint64_t i = 0; i < sizes.frameworks; ++i) {
         shapes[i].name = "work";
         shapes[i].role = "role-" + std::to_string(i % 10);
-        shapes[i].shape = Resources::cpusMem(static_cast<double>(1 + rng.below(4)), static_cast<double>(1024 * (1 + rng.below(12))));
+        shapes[i].shape =
+            Resources::cpusMem(static_cast<double>(1 + rng.below(4)), static_cast<double>(1024 * (1 + rng.below(12))));
         shapes[i].count = static_cast<std::uint32_t>(5 * sizes.agents / sizes.frameworks + 1);
         require(allocator.setDemands(frameworkNamed(i), {shapes[i]}));
     }
@@ -156,9 +156,10 @@ void demands(const Sizes& sizes, const char* module) {
         total += spent;
         launch(grants);
     }
-    std::printf("%-7s demands, churn of 100 tasks a turn: %lu offers, %.0f ns an offer; by turn median %.0f, p99 %.0f\n",
-                module, static_cast<unsigned long>(offers), total / static_cast<double>(offers), percentile(each, 0.5),
-                percentile(each, 0.99));
+    std::printf(
+        "%-7s demands, churn of 100 tasks a turn: %lu offers, %.0f ns an offer; by turn median %.0f, p99 %.0f\n",
+        module, static_cast<unsigned long>(offers), total / static_cast<double>(offers), percentile(each, 0.5),
+        percentile(each, 0.99));
 }
 
 // One stream of pieces onto a cluster of mixed machines, until the first that some agent could have held when empty
@@ -202,7 +203,8 @@ double placedByAllocator(const Sizes& sizes, const char* module) {
     Rng rng(sizes.seed + 1);
     Allocator allocator = *Allocator::create({.module = builtInModule(module), .parameters = {}});
     for (std::size_t i = 0; i < all.size(); ++i) {
-        require(allocator.addAgent(agentNamed(i), Resources::cpusMem(static_cast<double>(all[i].cpus), static_cast<double>(all[i].mem)), {}));
+        require(allocator.addAgent(
+            agentNamed(i), Resources::cpusMem(static_cast<double>(all[i].cpus), static_cast<double>(all[i].mem)), {}));
     }
     const FrameworkId framework = frameworkNamed(0);
     require(allocator.addFramework(framework, {"*"}));
@@ -217,7 +219,8 @@ double placedByAllocator(const Sizes& sizes, const char* module) {
         require(allocator.setDemands(framework, {demand}));
         const std::vector<Grant> grants = allocator.allocate(at(0), rng);
         if (grants.empty()) return scarcest(all, cpus, mem);
-        require(allocator.accept({grants[0].offer}, {{{framework, TaskId(demand.name)}, demand.shape}}, Duration(0), at(0)));
+        require(allocator.accept({grants[0].offer}, {{{framework, TaskId(demand.name)}, demand.shape}}, Duration(0),
+                                 at(0)));
         cpus += next.cpus;
         mem += next.mem;
     }
@@ -235,7 +238,8 @@ double placedByBestFit(const Sizes& sizes) {
         double least_left = 0;
         for (std::size_t i = 0; i < free.size(); ++i) {
             if (free[i].cpus < next.cpus || free[i].mem < next.mem) continue;
-            const double left = static_cast<double>(free[i].cpus - next.cpus) / 16 + static_cast<double>(free[i].mem - next.mem) / 65536;
+            const double left = static_cast<double>(free[i].cpus - next.cpus) / 16 +
+                                static_cast<double>(free[i].mem - next.mem) / 65536;
             if (best != nullptr && left >= least_left) continue;
             best = &free[i];
             least_left = left;

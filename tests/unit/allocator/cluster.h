@@ -18,11 +18,10 @@
 
 namespace stoa::allocator {
 
-inline Resources cpusMem(double cpus, double mem) {
-    return Resources::cpusMem(cpus, mem);
-}
+inline Resources cpusMem(double cpus, double mem) { return Resources::cpusMem(cpus, mem); }
 
-inline Demand demand(const std::string& name, const Resources& shape, std::uint32_t count, const std::string& role = "*") {
+inline Demand demand(const std::string& name, const Resources& shape, std::uint32_t count,
+                     const std::string& role = "*") {
     Demand wanted;
     wanted.name = name;
     wanted.role = role;
@@ -33,7 +32,8 @@ inline Demand demand(const std::string& name, const Resources& shape, std::uint3
 
 class Cluster {
 public:
-    explicit Cluster(Options options = {}, std::uint64_t seed = 1) : core(*Allocator::create(std::move(options))), rng(seed) {}
+    explicit Cluster(Options options = {}, std::uint64_t seed = 1)
+        : core(*Allocator::create(std::move(options))), rng(seed) {}
     static Cluster with(std::string_view module, std::uint64_t seed = 1) {
         return Cluster({.module = builtInModule(module), .parameters = {}}, seed);
     }

@@ -29,7 +29,8 @@ Example paperExample(std::string_view module, double times) {
     cluster.agent("all", cpusMem(9 * times, 18 * times)).framework("a").framework("b");
     cluster.wants("a", {demand("d", cpusMem(1, 4), 100)}).wants("b", {demand("d", cpusMem(3, 1), 100)});
     Example example;
-    for (const Grant& grant : cluster.allocate()) (grant.framework == FrameworkId("a") ? example.a : example.b) += grant.count;
+    for (const Grant& grant : cluster.allocate())
+        (grant.framework == FrameworkId("a") ? example.a : example.b) += grant.count;
     return example;
 }
 
@@ -56,7 +57,8 @@ TEST(Drf, ARoleOfWeightTwoGetsTwiceAsMuch) {
     Cluster cluster;
     cluster.agent("all", cpusMem(30, 30'000)).framework("a", {"heavy"}).framework("b", {"light"});
     cluster.ok(cluster.core.setWeight("heavy", Milli{2000}));
-    cluster.wants("a", {demand("d", cpusMem(1, 1000), 100, "heavy")}).wants("b", {demand("d", cpusMem(1, 1000), 100, "light")});
+    cluster.wants("a", {demand("d", cpusMem(1, 1000), 100, "heavy")})
+        .wants("b", {demand("d", cpusMem(1, 1000), 100, "light")});
     EXPECT_EQ(held(cluster, "a"), 20U);
     EXPECT_EQ(cluster.core.framework(FrameworkId("b"))->offered, cpusMem(10, 10'000));
 }
@@ -140,7 +142,8 @@ std::vector<double> tasksGiven(std::string_view module, const Machine& machine, 
     for (std::size_t i = 0; i < asked.size(); ++i) {
         const std::string name = std::to_string(i);
         cluster.framework(name).wants(
-            name, {demand("d", cpusMem(static_cast<double>(asked[i].cpus), static_cast<double>(asked[i].mem)), 1'000'000)});
+            name,
+            {demand("d", cpusMem(static_cast<double>(asked[i].cpus), static_cast<double>(asked[i].mem)), 1'000'000)});
     }
     std::vector<double> given(asked.size());
     for (const Grant& grant : cluster.allocate()) given[std::stoul(grant.framework.value())] += grant.count;
@@ -163,7 +166,8 @@ double missesSharingIncentive(std::string_view module, const Case& c) {
     const auto users = static_cast<double>(c.users.size());
     double missed = 0;
     for (std::size_t i = 0; i < c.users.size(); ++i) {
-        const double alone = tasksIn(c.users[i], static_cast<double>(c.machine.cpus) / users, static_cast<double>(c.machine.mem) / users);
+        const double alone = tasksIn(c.users[i], static_cast<double>(c.machine.cpus) / users,
+                                     static_cast<double>(c.machine.mem) / users);
         missed = std::max(missed, shareOf(c.machine, c.users[i], alone - given[i]));
     }
     return missed;
@@ -191,7 +195,8 @@ double missesParetoEfficiency(std::string_view module, const Case& c) {
         mem -= given[i] * static_cast<double>(c.users[i].mem);
     }
     double missed = 0;
-    for (const User& user : c.users) missed = std::max(missed, tasksIn(user, cpus, mem) >= 1 ? shareOf(c.machine, user, 1) + 1 : 0);
+    for (const User& user : c.users)
+        missed = std::max(missed, tasksIn(user, cpus, mem) >= 1 ? shareOf(c.machine, user, 1) + 1 : 0);
     return missed;
 }
 
@@ -201,7 +206,8 @@ double missesStrategyProofness(std::string_view module, const Case& c, const Use
     std::vector<User> asked = c.users;
     asked[0] = lie;
     const double lied = tasksGiven(module, c.machine, asked)[0];
-    const double useful = tasksIn(c.users[0], lied * static_cast<double>(lie.cpus), lied * static_cast<double>(lie.mem));
+    const double useful =
+        tasksIn(c.users[0], lied * static_cast<double>(lie.cpus), lied * static_cast<double>(lie.mem));
     return shareOf(c.machine, c.users[0], useful - honest[0]);
 }
 
@@ -211,9 +217,7 @@ RC_GTEST_PROP(Drf, NobodyWouldBeBetterOffWithAnEqualPartOfTheCluster, ()) {
 RC_GTEST_PROP(Drf, NobodyPrefersWhatAnotherWasGiven, ()) {
     RC_ASSERT(missesEnvyFreeness("drf", anyCase()) <= kRounding);
 }
-RC_GTEST_PROP(Drf, NothingIsLeftThatSomebodyWants, ()) {
-    RC_ASSERT(missesParetoEfficiency("drf", anyCase()) == 0);
-}
+RC_GTEST_PROP(Drf, NothingIsLeftThatSomebodyWants, ()) { RC_ASSERT(missesParetoEfficiency("drf", anyCase()) == 0); }
 RC_GTEST_PROP(Drf, LyingAboutOnesNeedsGainsNothing, ()) {
     const User lie{*rc::gen::inRange<std::int64_t>(1, 6), *rc::gen::inRange<std::int64_t>(1, 6)};
     RC_ASSERT(missesStrategyProofness("drf", anyCase(), lie) <= kRounding);

@@ -177,7 +177,8 @@ TEST(Demands, PiecesThatWereNotLaunchedAreOfferedElsewhere) {
     Cluster cluster;
     cluster.agent("a", cpusMem(2, 2048)).framework("f").wants("f", {demand("d", cpusMem(1, 1024), 2)});
     const Grant grant = cluster.onlyGrant();
-    cluster.ok(cluster.core.accept({grant.offer}, {{{FrameworkId("f"), TaskId("t")}, cpusMem(1, 1024)}}, seconds(5), cluster.now));
+    cluster.ok(cluster.core.accept({grant.offer}, {{{FrameworkId("f"), TaskId("t")}, cpusMem(1, 1024)}}, seconds(5),
+                                   cluster.now));
     EXPECT_TRUE(cluster.allocate().empty()); // the rest of a was returned
     cluster.agent("b", cpusMem(2, 2048));
     const Grant elsewhere = cluster.onlyGrant();
@@ -216,7 +217,8 @@ TEST(Demands, OffersMadeForADemandThatIsGoneStillStand) {
 TEST(Demands, AreServedInTheirOrder) {
     Cluster cluster;
     cluster.agent("a", cpusMem(2, 2048)).framework("f");
-    cluster.wants("f", {demand("first", cpusMem(4, 1024), 1), demand("second", cpusMem(2, 1024), 1), demand("third", cpusMem(1, 1), 1)});
+    cluster.wants("f", {demand("first", cpusMem(4, 1024), 1), demand("second", cpusMem(2, 1024), 1),
+                        demand("third", cpusMem(1, 1), 1)});
     EXPECT_EQ(cluster.onlyGrant().demand, "second");
 }
 
@@ -242,7 +244,8 @@ TEST(Demands, PortsAreCutFromTheLowestThatAreFree) {
     EXPECT_EQ(grant.count, 2U);
     cluster.wants("f", {demand("d", *Resources::parse("cpus:1;ports:[1-11]"), 1)});
     EXPECT_TRUE(cluster.allocate().empty()); // ten are left
-    const Explanation why = *cluster.core.explain(FrameworkId("f"), cluster.core.demands(FrameworkId("f")).at(0), cluster.now);
+    const Explanation why =
+        *cluster.core.explain(FrameworkId("f"), cluster.core.demands(FrameworkId("f")).at(0), cluster.now);
     EXPECT_EQ(why.nearest, "agent a: needs 11 ports, has 10 free");
 }
 

@@ -9,9 +9,7 @@ namespace {
 
 const Duration kNow{0};
 
-Resources parsed(std::string_view text) {
-    return *Resources::parse(text);
-}
+Resources parsed(std::string_view text) { return *Resources::parse(text); }
 
 // The status names every one of `words`, and nothing has changed.
 template <class Move>
@@ -64,7 +62,8 @@ TEST(Ledger, OfferIdsOfAnotherFormAreUnknown) {
     Cluster cluster;
     cluster.agent("a", cpusMem(4, 1024)).framework("f");
     const std::string number = cluster.onlyGrant().offer.value().substr(1);
-    for (const std::string& id : std::vector<std::string>{"", "O", "O0" + number, number, "O" + number + "x", "O-1", "O+1", "X" + number}) {
+    for (const std::string& id :
+         std::vector<std::string>{"", "O", "O0" + number, number, "O" + number + "x", "O-1", "O+1", "X" + number}) {
         EXPECT_FALSE(cluster.core.stands(OfferId(id))) << id;
     }
     EXPECT_TRUE(cluster.core.stands(OfferId("O" + number)));
@@ -84,12 +83,14 @@ TEST(Ledger, AnAcceptIsAllOrNothing) {
         return [&cluster, offers, launches] { return cluster.core.accept(offers, launches, kNow, cluster.now); };
     };
     expectRefused(cluster, accept({first.offer}, {task("t1", "cpus:3"), task("t2", "cpus:2")}), {"t2", "cpus"});
-    expectRefused(cluster, accept({first.offer}, {task("t1", "ports:[1-2]"), task("t2", "ports:[2-3]")}), {"t2", "ports"});
+    expectRefused(cluster, accept({first.offer}, {task("t1", "ports:[1-2]"), task("t2", "ports:[2-3]")}),
+                  {"t2", "ports"});
     expectRefused(cluster, accept({first.offer}, {task("t1", "cpus:1"), task("t1", "cpus:1")}), {"t1", "twice"});
     expectRefused(cluster, accept({first.offer, second.offer}, {task("t1", "cpus:1")}), {"different agents"});
     expectRefused(cluster, accept({first.offer, first.offer}, {task("t1", "cpus:1")}), {"twice"});
     expectRefused(cluster, accept({}, {task("t1", "cpus:1")}), {"no offer"});
-    expectRefused(cluster, accept({first.offer}, {{{FrameworkId("g"), TaskId("t1")}, cpusMem(1, 1)}}), {"t1", "framework g"});
+    expectRefused(cluster, accept({first.offer}, {{{FrameworkId("g"), TaskId("t1")}, cpusMem(1, 1)}}),
+                  {"t1", "framework g"});
     cluster.ok(accept({first.offer}, {task("t1", "cpus:1")})());
     expectRefused(cluster, accept({second.offer}, {task("t1", "cpus:1")}), {"t1", "already"});
 }
@@ -98,7 +99,8 @@ TEST(Ledger, AnAcceptMayJoinOffersOfOneAgent) {
     Cluster cluster;
     cluster.agent("a", cpusMem(4, 1024)).framework("f");
     const Grant whole = cluster.onlyGrant();
-    cluster.ok(cluster.core.accept({whole.offer}, {{{FrameworkId("f"), TaskId("small")}, cpusMem(2, 512)}}, kNow, cluster.now));
+    cluster.ok(cluster.core.accept({whole.offer}, {{{FrameworkId("f"), TaskId("small")}, cpusMem(2, 512)}}, kNow,
+                                   cluster.now));
     cluster.pass(std::chrono::seconds(1));
     const Grant rest = cluster.onlyGrant();
     cluster.ok(cluster.core.taskEnded({FrameworkId("f"), TaskId("small")}));
@@ -219,7 +221,8 @@ TEST(Ledger, SumsThatNoNumberHoldsAreRefused) {
     absurd.setScalar(Resources::kCpus, Milli{std::int64_t{1} << 60});
     cluster.agent("a", absurd).agent("b", absurd);
     expectRefused(cluster, [&] { return cluster.core.addAgent(AgentId("c"), absurd, {}); }, {"agent c", "more than"});
-    expectRefused(cluster, [&] { return cluster.core.updateAgent(AgentId("d"), absurd, {}); }, {"agent d", "not known"});
+    expectRefused(cluster, [&] { return cluster.core.updateAgent(AgentId("d"), absurd, {}); },
+                  {"agent d", "not known"});
 }
 
 } // namespace
