@@ -296,8 +296,9 @@ void Queue::forgetOldest(Output& output) {
             continue;
         }
         oldest = ended_.erase(oldest);
+        const auto tasks = static_cast<std::uint32_t>(job.tasks.size());
         jobs_.erase(number);
-        store(JobForgotten{number}, output);
+        store(JobForgotten{number, tasks}, output);
     }
 }
 

@@ -105,6 +105,7 @@ struct TaskRecord {
 // With all its tasks.
 struct JobForgotten {
     JobNumber job = 0;
+    std::uint32_t tasks = 0; // their indices are below this
 };
 
 using Record = std::variant<FrameworkRecord, JobRecord, TaskRecord, JobForgotten>;

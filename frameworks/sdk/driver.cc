@@ -151,19 +151,22 @@ void SchedulerDriver::run() {
         for (const Told& what : told) tell(what);
         for (std::function<void()>& work : posted) work();
         if (woken) state.scheduler.woken(*this, now());
-        if (!told.empty() || !posted.empty() || woken) continue; // a callback may have changed what to wait for
-
-        pollfd fds[] = {{state.wake.get(), POLLIN, 0}, {dialer_fd, POLLIN, 0}};
+        // A callback may have changed what to wait for, and asked to be woken: look again before sleeping.
+        const bool worked = !told.empty() || !posted.empty() || woken;
+        pollfd fds[] = {{state.wake.get(), POLLIN, 0}, {dialer_fd, POLLIN, 0}, {state.options.watched_fd, POLLIN, 0}};
         int timeout = -1;
-        if (deadline) {
+        if (worked) {
+            timeout = 0;
+        } else if (deadline) {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - now()).count();
             timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
         }
-        ::poll(fds, 2, timeout);
+        ::poll(fds, 3, timeout);
         if (fds[0].revents != 0) {
             std::uint64_t count = 0;
             [[maybe_unused]] const ssize_t got = ::read(state.wake.get(), &count, sizeof count);
         }
+        if (fds[2].revents != 0) state.scheduler.readable(*this);
     }
     std::unique_ptr<Dialer> last;
     {

@@ -34,6 +34,8 @@ struct DriverOptions {
     // How long tasks outlive a vanished scheduler. Tasks always outlive a restart of their agent (checkpoint).
     Duration failover_timeout = std::chrono::hours(1);
     bool explicit_acknowledgements = false;
+    // Of the framework's own (a store, a door): when it is readable, the driver's thread calls Scheduler::readable().
+    int watched_fd = -1;
     // How long the end waits for the last calls to arrive.
     Duration linger = std::chrono::seconds(1);
 };

@@ -84,6 +84,8 @@ public:
     virtual void error(Driver& driver, const std::string& message) = 0;
     // The time given to wakeAt() has come.
     virtual void woken(Driver&, Time /*now*/) {}
+    // DriverOptions::watched_fd can be read; it is watched again after this returns.
+    virtual void readable(Driver&) {}
 };
 
 } // namespace stoa::sdk

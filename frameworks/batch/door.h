@@ -1,0 +1,63 @@
+// The batch framework's door for submitters: HTTP with JSON, on a unix socket, where the kernel says who asks, and on a
+// TCP port, where everybody may look but nobody submit.
+//
+//   GET  /health                                 200
+//   POST /api/stoa/jobs                          a JobSpec; 201 {"job": N} when it is durable
+//   GET  /api/stoa/jobs                          {"framework_id", "jobs": […]}
+//   GET  /api/stoa/jobs/N?since=V&first=0&tasks=100   {"framework_id", "job": {…}}; with `since` it waits up to 30 s
+//                                                for a version other than V
+//   POST /api/stoa/jobs/N/cancel                 200
+//
+// Requests become inputs of the queue, handed over by `ask`; the queue's answers come back to answer(), from any thread.
+#pragma once
+
+#include "frameworks/batch/queue.h"
+#include "protocol/http/server.h"
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace stoa::batch {
+
+class Door {
+public:
+    struct Options {
+        std::string host = "127.0.0.1";
+        std::uint16_t port = 0; // 0: any free one
+        std::string unix_socket;
+    };
+
+    // `ask` takes an input for the queue; called on the servers' threads. False: the framework is ending.
+    static absl::StatusOr<std::unique_ptr<Door>> open(Options options, std::function<bool(Input)> ask);
+    ~Door();
+
+    const std::string& address() const { return tcp_->address(); } // "127.0.0.1:40123"
+    void answer(Answer answer);
+
+private:
+    explicit Door(std::function<bool(Input)> ask) : ask_(std::move(ask)) {}
+    http::Router routes(bool may_submit);
+    // The number under which the responder waits.
+    RequestId keep(http::Responder responder);
+    void pass(Input input, RequestId request);
+    void submit(http::Request request, http::Responder responder);
+    void onJob(http::Request request, http::Responder responder, bool may_submit);
+
+    const std::function<bool(Input)> ask_;
+    std::mutex mutex_; // guards what follows
+    RequestId last_request_ = 0;
+    std::map<RequestId, http::Responder> waiting_;
+
+    std::unique_ptr<http::Server> unix_; // last: their threads use the above
+    std::unique_ptr<http::Server> tcp_;
+};
+
+WallTime wallNow();
+
+} // namespace stoa::batch

@@ -1,0 +1,47 @@
+// Which cluster a command speaks to. In this order: --master, STOA_MASTER, the file that `stoa up` wrote, the default
+// ports on this machine. The file, cluster.json in the cluster's directory, also says which processes `up` started.
+// Plain values; files are read and written here only.
+#pragma once
+
+#include "frameworks/cli/processes.h"
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stoa::cli {
+
+struct ClusterProcess {
+    std::string name; // "master", "agent-1", "batch"
+    ProcessId process;
+    std::vector<std::string> argv; // to start it again
+    std::string log;
+};
+
+struct Cluster {
+    std::string directory;
+    std::uint16_t http_port = 0;
+    std::uint16_t wire_port = 0;
+    std::string batch_socket;              // of the batch framework's door; empty: none was started
+    std::vector<ClusterProcess> processes; // in the order of their start
+};
+
+// --dir, STOA_DIR, else /var/lib/stoa for root and ~/.stoa for others.
+std::string clusterDirectory(const std::string& flag);
+// NotFound when `up` has not run there.
+absl::StatusOr<Cluster> readCluster(const std::string& directory);
+// Replaces the file as a whole.
+absl::Status writeCluster(const Cluster& cluster);
+
+// How to reach a master.
+struct MasterAddress {
+    std::string http;         // "http://127.0.0.1:5050"
+    std::string wire;         // "127.0.0.1:5052"; empty: ask the master
+    std::string batch_socket; // empty: ask the master
+};
+absl::StatusOr<MasterAddress> findMaster(const std::string& flag, const std::string& directory);
+
+} // namespace stoa::cli

@@ -1,0 +1,104 @@
+#include "frameworks/cli/command.h"
+
+#include "protocol/http/client.h"
+#include "protocol/strings.h"
+
+#include <absl/strings/numbers.h>
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+namespace stoa::cli {
+
+int fail(const absl::Status& status, int code) { return fail(toStd(status.message()), code); }
+
+int fail(std::string_view message, int code) {
+    std::cerr << "stoa: " << message << "\n";
+    return code;
+}
+
+absl::StatusOr<MasterClient> MasterClient::find(const Context& context) {
+    absl::StatusOr<MasterAddress> address = findMaster(context.master, clusterDirectory(context.directory));
+    if (!address.ok()) return address.status();
+    return MasterClient(*std::move(address));
+}
+
+absl::StatusOr<rapidjson::Document> MasterClient::get(const std::string& target) const {
+    const std::string url = address_.http + target;
+    absl::StatusOr<http::ClientResponse> response = http::get(url);
+    if (!response.ok()) {
+        if (!absl::IsUnavailable(response.status())) return response.status();
+        return absl::UnavailableError(
+            concat("no master answers at ", address_.http, "; `stoa up` starts a cluster, --master names another one"));
+    }
+    if (!response->ok()) {
+        return absl::InternalError(concat(url, ": ", response->status, " ", response->body.substr(0, 500)));
+    }
+    return parseJson(response->body, url);
+}
+
+absl::StatusOr<std::string> MasterClient::wireAddress() const {
+    if (!address_.wire.empty()) return address_.wire;
+    absl::StatusOr<rapidjson::Document> state = get("/state");
+    if (!state.ok()) return state.status();
+    std::int64_t port = integerAt(*state, "wire_port");
+    if (port == 0) port = 5052;
+    absl::StatusOr<http::Url> url = http::parseUrl(address_.http);
+    if (!url.ok()) return url.status();
+    const bool brackets = url->host.find(':') != std::string::npos;
+    return brackets ? concat("[", url->host, "]:", port) : concat(url->host, ":", port);
+}
+
+absl::StatusOr<double> parseMegabytes(std::string_view text) {
+    double factor = 1;
+    std::string_view digits = text;
+    if (!digits.empty()) {
+        switch (digits.back()) {
+        case 'k':
+        case 'K': factor = 1.0 / 1024; break;
+        case 'm':
+        case 'M': factor = 1; break;
+        case 'g':
+        case 'G': factor = 1024; break;
+        case 't':
+        case 'T': factor = 1024 * 1024; break;
+        default: factor = 0;
+        }
+        if (factor != 0) {
+            digits.remove_suffix(1);
+        } else {
+            factor = 1;
+        }
+    }
+    double value = 0;
+    if (!absl::SimpleAtod(toAbsl(digits), &value) || !(value > 0) || value > 1e12) {
+        return invalid("\"", text, "\" is no amount of memory; write 512, 512M or 2G");
+    }
+    return value * factor;
+}
+
+absl::Status addEnvironment(const std::vector<std::string>& settings, std::map<std::string, std::string>& environment) {
+    for (const std::string& setting : settings) {
+        const std::size_t equals = setting.find('=');
+        const std::string name = setting.substr(0, equals);
+        if (name.empty()) return invalid("--env: \"", setting, "\" is not of the form NAME=VALUE or NAME");
+        if (equals != std::string::npos) {
+            environment[name] = setting.substr(equals + 1);
+        } else if (const char* value = std::getenv(name.c_str())) {
+            environment[name] = value;
+        } else {
+            return invalid("--env: ", name, " is not set here, so there is no value to pass on");
+        }
+    }
+    return absl::OkStatus();
+}
+
+std::string ownUserName() {
+    const passwd* entry = ::getpwuid(::geteuid());
+    return entry ? entry->pw_name : "";
+}
+
+} // namespace stoa::cli

@@ -1,0 +1,41 @@
+// stoa: the one command for users and operators. Subcommands add themselves; each has a file.
+#include "frameworks/cli/command.h"
+
+#include <CLI/CLI.hpp>
+
+#include <clocale>
+#include <csignal>
+
+int main(int argc, char** argv) {
+    std::setlocale(LC_ALL, "");
+    std::signal(SIGPIPE, SIG_IGN);
+
+    CLI::App app("Stoa, a cluster manager: runs commands, jobs and services on the machines it is given.", "stoa");
+    app.set_version_flag("--version", STOA_VERSION);
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.footer("Exit codes: the command's own (run, wait), else 0, 1 for a failure, 2 for wrong usage, 125 for a task "
+               "that could\n"
+               "not be run. `stoa COMMAND --help` explains each; start with `stoa up`.");
+
+    stoa::cli::Context context;
+    app.add_option("--master", context.master,
+                   "HOST[:PORT] of the master's HTTP door (or STOA_MASTER; default: the cluster of `stoa up`)");
+    app.add_option("--dir", context.directory, "directory of a cluster that `stoa up` started (or STOA_DIR)");
+    app.add_flag("--json", context.json, "answers as JSON, for programs");
+
+    using namespace stoa::cli;
+    for (auto add : {addUp, addDown, addRun, addSubmit, addJobs, addWait, addLogs, addFetch, addKill, addAgents,
+                     addFrameworks, addTasks, addExplain}) {
+        add(app, context);
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& asked) { // --help, --version
+        return app.exit(asked);
+    } catch (const CLI::ParseError& error) {
+        app.exit(error);
+        return kUsage;
+    }
+    return context.exit_code;
+}
