@@ -29,6 +29,7 @@ rc::Gen<Ranges> anyRanges() {
                             rc::gen::inRange<std::uint64_t>(0, 60), rc::gen::inRange<std::uint64_t>(0, 8))),
                         [](const std::vector<std::pair<std::uint64_t, std::uint64_t>>& pairs) {
                             std::vector<Ranges::Interval> intervals;
+                            intervals.reserve(pairs.size());
                             for (auto [first, length] : pairs) intervals.push_back({first, first + length});
                             return Ranges::of(std::move(intervals)).value();
                         });
