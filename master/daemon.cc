@@ -1,6 +1,6 @@
 #include "master/daemon.h"
 
-#include "master/module_loader.h"
+#include "master/allocator_loader.h"
 #include "protocol/boot_clock.h"
 #include "protocol/strings.h"
 
@@ -101,7 +101,7 @@ absl::Status Daemon::open() {
 
     // flags -> allocator: refused here, the core's constructor can't
     absl::StatusOr<const stoa_allocator_module_v1*> module = findAllocatorModule(options_.allocator);
-    if (!module.ok()) return module.status();
+    if (!module.ok()) return invalid("--allocator: ", module.status().message());
     options_.core.allocator.module = *module;
     if (auto allocator = allocator::Allocator::create(options_.core.allocator); !allocator.ok()) {
         return invalid("--allocator_parameters: ", allocator.status().message());
