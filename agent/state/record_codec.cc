@@ -49,8 +49,7 @@ struct Writer {
 
 Record read(Wire::Reader in) {
     switch (in.which()) {
-    case Wire::IDENTITY:
-        return Identity{id<AgentId>(in.getIdentity(), "agent id")};
+    case Wire::IDENTITY: return Identity{id<AgentId>(in.getIdentity(), "agent id")};
     case Wire::LAUNCH_INTENDED:
         return LaunchIntended{codec::read(in.getLaunchIntended().getFramework()),
                               codec::read(in.getLaunchIntended().getTask())};
@@ -66,8 +65,7 @@ Record read(Wire::Reader in) {
         const auto from = in.getKillIntended();
         return KillIntended{readKey(from.getKey()), codec::checkedDuration(from.getGraceNanos(), "grace")};
     }
-    case Wire::TASK_FORGOTTEN:
-        return TaskForgotten{readKey(in.getTaskForgotten())};
+    case Wire::TASK_FORGOTTEN: return TaskForgotten{readKey(in.getTaskForgotten())};
     }
     codec::malformed("kind", "is not known to this version");
 }

@@ -47,22 +47,18 @@ Record read(Wire::Reader in) {
         const auto from = in.getAgentAdmitted();
         return AgentAdmitted{codec::read(from.getInfo()), codec::read(from.getIncarnation())};
     }
-    case Wire::AGENT_UNREACHABLE:
-        return AgentUnreachable{id<AgentId>(in.getAgentUnreachable(), "agent id")};
-    case Wire::AGENT_REMOVED:
-        return AgentRemoved{id<AgentId>(in.getAgentRemoved(), "agent id")};
+    case Wire::AGENT_UNREACHABLE: return AgentUnreachable{id<AgentId>(in.getAgentUnreachable(), "agent id")};
+    case Wire::AGENT_REMOVED: return AgentRemoved{id<AgentId>(in.getAgentRemoved(), "agent id")};
     case Wire::FRAMEWORK_STORED: {
         const auto from = in.getFrameworkStored();
-        return FrameworkStored{codec::read(from.getInfo()),
-                               codec::checkedName(view(from.getPrincipal()), "principal")};
+        return FrameworkStored{codec::read(from.getInfo()), codec::checkedName(view(from.getPrincipal()), "principal")};
     }
     case Wire::FRAMEWORK_DEADLINE: {
         const auto from = in.getFrameworkDeadline();
         return FrameworkDeadline{id<FrameworkId>(from.getFramework(), "framework id"),
                                  codec::checkedDuration(from.getRemainingNanos(), "remaining")};
     }
-    case Wire::FRAMEWORK_REMOVED:
-        return FrameworkRemoved{id<FrameworkId>(in.getFrameworkRemoved(), "framework id")};
+    case Wire::FRAMEWORK_REMOVED: return FrameworkRemoved{id<FrameworkId>(in.getFrameworkRemoved(), "framework id")};
     case Wire::WEIGHT_SET: {
         const auto from = in.getWeightSet();
         if (!std::isfinite(from.getWeight()) || from.getWeight() <= 0) codec::malformed("weight", "is not positive");

@@ -6,17 +6,15 @@
 namespace stoa {
 namespace {
 
-using codec::compact::ExecutorMessage;
 using codec::asData;
-using codec::id;
 using codec::asText;
+using codec::id;
 using codec::view;
+using codec::compact::ExecutorMessage;
 using WireFromAgent = codec::compact::FromAgent;
 using WireToAgent = codec::compact::ToAgent;
 
-unsigned count(std::size_t size) {
-    return static_cast<unsigned>(size);
-}
+unsigned count(std::size_t size) { return static_cast<unsigned>(size); }
 
 void writeMessage(const FrameworkId& framework, const ExecutorId& executor, const std::string& payload,
                   ExecutorMessage::Builder out) {
@@ -41,7 +39,8 @@ struct FromAgentWriter {
         auto tasks = to.initTasks(count(message.tasks.size()));
         for (std::size_t i = 0; i < message.tasks.size(); ++i) codec::write(message.tasks[i], tasks[count(i)]);
         auto frameworks = to.initFrameworks(count(message.frameworks.size()));
-        for (std::size_t i = 0; i < message.frameworks.size(); ++i) codec::write(message.frameworks[i], frameworks[count(i)]);
+        for (std::size_t i = 0; i < message.frameworks.size(); ++i)
+            codec::write(message.frameworks[i], frameworks[count(i)]);
     }
     void operator()(const agent_says::StatusUpdate& message) {
         auto to = out.initStatusUpdate();
@@ -79,8 +78,7 @@ FromAgent readFromAgent(WireFromAgent::Reader in) {
         return agent_says::StatusUpdate{id<FrameworkId>(from.getFramework(), "framework id"),
                                         codec::read(from.getStatus()), codec::readState(from.getLatest(), "latest")};
     }
-    case WireFromAgent::TO_FRAMEWORK:
-        return readMessage<agent_says::ToFramework>(in.getToFramework());
+    case WireFromAgent::TO_FRAMEWORK: return readMessage<agent_says::ToFramework>(in.getToFramework());
     case WireFromAgent::EXECUTOR_ENDED: {
         const auto from = in.getExecutorEnded();
         agent_says::ExecutorEnded message{id<FrameworkId>(from.getFramework(), "framework id"),
@@ -88,8 +86,7 @@ FromAgent readFromAgent(WireFromAgent::Reader in) {
         if (from.hasWaitStatus()) message.wait_status = from.getWaitStatus().getValue();
         return message;
     }
-    case WireFromAgent::UNREGISTER:
-        return agent_says::Unregister{};
+    case WireFromAgent::UNREGISTER: return agent_says::Unregister{};
     }
     codec::malformed("kind", "is not known to this version");
 }
@@ -138,8 +135,7 @@ ToAgent readToAgent(WireToAgent::Reader in) {
         return master_says::Registered{id<AgentId>(from.getId(), "agent id"),
                                        codec::checkedDuration(from.getUpdateRetryNanos(), "update retry")};
     }
-    case WireToAgent::REFUSED:
-        return master_says::Refused{codec::checkedText(view(in.getRefused()), "reason")};
+    case WireToAgent::REFUSED: return master_says::Refused{codec::checkedText(view(in.getRefused()), "reason")};
     case WireToAgent::LAUNCH:
         return master_says::Launch{codec::read(in.getLaunch().getFramework()), codec::read(in.getLaunch().getTask())};
     case WireToAgent::KILL: {
@@ -157,8 +153,7 @@ ToAgent readToAgent(WireToAgent::Reader in) {
     }
     case WireToAgent::SHUTDOWN_FRAMEWORK:
         return master_says::ShutdownFramework{id<FrameworkId>(in.getShutdownFramework(), "framework id")};
-    case WireToAgent::TO_EXECUTOR:
-        return readMessage<master_says::ToExecutor>(in.getToExecutor());
+    case WireToAgent::TO_EXECUTOR: return readMessage<master_says::ToExecutor>(in.getToExecutor());
     case WireToAgent::SHUTDOWN_EXECUTOR: {
         const auto from = in.getShutdownExecutor();
         return master_says::ShutdownExecutor{id<FrameworkId>(from.getFramework(), "framework id"),

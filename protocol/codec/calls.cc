@@ -13,9 +13,7 @@ using Type = schema::Call::Type;
 using Operation = schema::Offer::Operation;
 using Operator = schema::Constraint::Operator;
 
-unsigned count(std::size_t size) {
-    return static_cast<unsigned>(size);
-}
+unsigned count(std::size_t size) { return static_cast<unsigned>(size); }
 
 void writeTexts(const std::vector<std::string>& values, capnp::List<capnp::Text>::Builder out) {
     for (std::size_t i = 0; i < values.size(); ++i) out.set(count(i), asText(values[i]));
@@ -147,9 +145,7 @@ void require(bool present, std::string_view field) {
     throw Malformed(concat(what, " is not served"), absl::StatusCode::kUnimplemented);
 }
 
-std::vector<std::string> readAllRoles(capnp::List<capnp::Text>::Reader in) {
-    return readRoles(in, "roles");
-}
+std::vector<std::string> readAllRoles(capnp::List<capnp::Text>::Reader in) { return readRoles(in, "roles"); }
 
 call::Accept readAccept(Wire::Accept::Reader in) {
     call::Accept accept;
@@ -164,10 +160,8 @@ call::Accept readAccept(Wire::Accept::Reader in) {
             for (const auto task : tasks) accept.launches.push_back(readTaskInfo(task));
             break;
         }
-        case Operation::Type::UNSET:
-            malformed("accept.operations.type", "missing or not known");
-        default:
-            unserved("an operation other than LAUNCH");
+        case Operation::Type::UNSET: malformed("accept.operations.type", "missing or not known");
+        default: unserved("an operation other than LAUNCH");
         }
     }
     return accept;
@@ -190,18 +184,13 @@ Call readCallOf(Wire::Reader in) {
         const auto from = in.getSubscribe();
         return call::Subscribe{readFrameworkInfo(from.getFrameworkInfo()), readAllRoles(from.getSuppressedRoles())};
     }
-    case Type::TEARDOWN:
-        return call::Teardown{};
-    case Type::ACCEPT:
-        require(in.hasAccept(), "accept");
-        return readAccept(in.getAccept());
+    case Type::TEARDOWN: return call::Teardown{};
+    case Type::ACCEPT: require(in.hasAccept(), "accept"); return readAccept(in.getAccept());
     case Type::DECLINE:
         require(in.hasDecline(), "decline");
         return call::Decline{readOfferIds(in.getDecline().getOfferIds()), {readRefuse(in.getDecline().getFilters())}};
-    case Type::REVIVE:
-        return call::Revive{readAllRoles(in.getRevive().getRoles())};
-    case Type::SUPPRESS:
-        return call::Suppress{readAllRoles(in.getSuppress().getRoles())};
+    case Type::REVIVE: return call::Revive{readAllRoles(in.getRevive().getRoles())};
+    case Type::SUPPRESS: return call::Suppress{readAllRoles(in.getSuppress().getRoles())};
     case Type::SET_DEMANDS: {
         require(in.hasSetDemands(), "set_demands");
         const auto demands = in.getSetDemands().getDemands();
@@ -226,8 +215,7 @@ Call readCallOf(Wire::Reader in) {
                                  id<TaskId>(from.getTaskId(), "acknowledge.task_id"),
                                  checkedUuid(view(from.getUuid()), "acknowledge.uuid")};
     }
-    case Type::RECONCILE:
-        return readReconcile(in.getReconcile());
+    case Type::RECONCILE: return readReconcile(in.getReconcile());
     case Type::MESSAGE: {
         require(in.hasMessage(), "message");
         const auto from = in.getMessage();
@@ -241,16 +229,14 @@ Call readCallOf(Wire::Reader in) {
         return call::Shutdown{id<AgentId>(from.getAgentId(), "shutdown.agent_id"),
                               id<ExecutorId>(from.getExecutorId(), "shutdown.executor_id")};
     }
-    case Type::UNSET:
-        malformed("type", "missing or not known");
+    case Type::UNSET: malformed("type", "missing or not known");
     case Type::ACCEPT_INVERSE_OFFERS:
     case Type::DECLINE_INVERSE_OFFERS:
     case Type::ACKNOWLEDGE_OPERATION_STATUS:
     case Type::RECONCILE_OPERATIONS:
     case Type::REQUEST:
     case Type::UPDATE_FRAMEWORK:
-    case Type::UNKNOWN:
-        break;
+    case Type::UNKNOWN: break;
     }
     unserved("this type of call");
 }

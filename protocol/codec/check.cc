@@ -12,9 +12,7 @@
 namespace stoa::codec {
 namespace {
 
-constexpr bool isControl(unsigned char c) {
-    return c < 0x20 || c == 0x7f;
-}
+constexpr bool isControl(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
 std::string shown(std::string_view value) {
     constexpr std::size_t kShown = 60;
@@ -33,9 +31,7 @@ struct Nowhere {
 
 } // namespace
 
-void malformed(std::string_view field, std::string_view what) {
-    throw Malformed(concat(field, ": ", what));
-}
+void malformed(std::string_view field, std::string_view what) { throw Malformed(concat(field, ": ", what)); }
 
 bool validUtf8(std::string_view text) {
     const bool ascii = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });

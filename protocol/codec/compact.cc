@@ -20,17 +20,11 @@ void writeTexts(const std::vector<Element>& values, List out) {
     for (std::size_t i = 0; i < values.size(); ++i) out.set(static_cast<unsigned>(i), asText(values[i]));
 }
 
-unsigned count(std::size_t size) {
-    return static_cast<unsigned>(size);
-}
+unsigned count(std::size_t size) { return static_cast<unsigned>(size); }
 
-std::string shortText(capnp::Text::Reader value, std::string_view field) {
-    return checkedName(view(value), field);
-}
+std::string shortText(capnp::Text::Reader value, std::string_view field) { return checkedName(view(value), field); }
 
-Address readAddress(compact::Address::Reader in) {
-    return {shortText(in.getHost(), "address"), in.getPort()};
-}
+Address readAddress(compact::Address::Reader in) { return {shortText(in.getHost(), "address"), in.getPort()}; }
 
 std::optional<int> readWaitStatus(compact::TaskOutcome::Reader in) {
     return in.hasWaitStatus() ? std::optional<int>(in.getWaitStatus().getValue()) : std::nullopt;
@@ -124,12 +118,8 @@ Resources read(schema::Bundle::Reader in) {
         Resources::Other other;
         other.name = checkedId(view(from.getName()), "resources.name");
         switch (from.which()) {
-        case schema::Bundle::Other::SCALAR:
-            other.value = checkedMilli(from.getScalar(), other.name);
-            break;
-        case schema::Bundle::Other::RANGES:
-            other.value = readRanges(from.getRanges(), other.name);
-            break;
+        case schema::Bundle::Other::SCALAR: other.value = checkedMilli(from.getScalar(), other.name); break;
+        case schema::Bundle::Other::RANGES: other.value = readRanges(from.getRanges(), other.name); break;
         case schema::Bundle::Other::SET: {
             NameSet set;
             checkLength(from.getSet().size(), kMaxListLength, other.name);
@@ -137,8 +127,7 @@ Resources read(schema::Bundle::Reader in) {
             other.value = std::move(set);
             break;
         }
-        default:
-            malformed(other.name, "has an unknown type");
+        default: malformed(other.name, "has an unknown type");
         }
         addOther(resources, std::move(other));
     }
@@ -186,14 +175,9 @@ AgentInfo read(compact::AgentInfo::Reader in) {
             // Nothing is ever summed up here, and a temperature may be negative.
             attribute.value = Milli{from.getScalar()};
             break;
-        case compact::Attribute::RANGES:
-            attribute.value = readRanges(from.getRanges(), attribute.name);
-            break;
-        case compact::Attribute::TEXT:
-            attribute.value = shortText(from.getText(), attribute.name);
-            break;
-        default:
-            malformed(attribute.name, "has an unknown type");
+        case compact::Attribute::RANGES: attribute.value = readRanges(from.getRanges(), attribute.name); break;
+        case compact::Attribute::TEXT: attribute.value = shortText(from.getText(), attribute.name); break;
+        default: malformed(attribute.name, "has an unknown type");
         }
         info.attributes.push_back(std::move(attribute));
     }

@@ -13,11 +13,13 @@ namespace stoa::codec {
 
 // In the order of protocol/message/task_state.h.
 inline constexpr std::array<schema::TaskState, kTaskStates> kWireStates = {
-    schema::TaskState::TASK_STAGING,  schema::TaskState::TASK_STARTING,    schema::TaskState::TASK_RUNNING,
-    schema::TaskState::TASK_KILLING,  schema::TaskState::TASK_UNREACHABLE, schema::TaskState::TASK_UNKNOWN,
-    schema::TaskState::TASK_FINISHED, schema::TaskState::TASK_FAILED,      schema::TaskState::TASK_KILLED,
-    schema::TaskState::TASK_ERROR,    schema::TaskState::TASK_LOST,        schema::TaskState::TASK_DROPPED,
-    schema::TaskState::TASK_GONE,     schema::TaskState::TASK_GONE_BY_OPERATOR,
+    schema::TaskState::TASK_STAGING,     schema::TaskState::TASK_STARTING,
+    schema::TaskState::TASK_RUNNING,     schema::TaskState::TASK_KILLING,
+    schema::TaskState::TASK_UNREACHABLE, schema::TaskState::TASK_UNKNOWN,
+    schema::TaskState::TASK_FINISHED,    schema::TaskState::TASK_FAILED,
+    schema::TaskState::TASK_KILLED,      schema::TaskState::TASK_ERROR,
+    schema::TaskState::TASK_LOST,        schema::TaskState::TASK_DROPPED,
+    schema::TaskState::TASK_GONE,        schema::TaskState::TASK_GONE_BY_OPERATOR,
 };
 
 using WireSource = schema::TaskStatus::Source;
@@ -67,8 +69,6 @@ inline WireReason toWire(Reason reason) { return toWire(reason, kWireReasons); }
 inline std::optional<TaskState> fromWire(schema::TaskState state) { return fromWire<TaskState>(state, kWireStates); }
 inline std::optional<StatusSource> fromWire(WireSource source) { return fromWire<StatusSource>(source, kWireSources); }
 // A reason that we don't give ourselves is none.
-inline Reason fromWire(WireReason reason) {
-    return fromWire<Reason>(reason, kWireReasons).value_or(Reason::kNone);
-}
+inline Reason fromWire(WireReason reason) { return fromWire<Reason>(reason, kWireReasons).value_or(Reason::kNone); }
 
 } // namespace stoa::codec

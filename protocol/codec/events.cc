@@ -13,9 +13,7 @@ namespace {
 using Wire = schema::Event;
 using Type = schema::Event::Type;
 
-unsigned count(std::size_t size) {
-    return static_cast<unsigned>(size);
-}
+unsigned count(std::size_t size) { return static_cast<unsigned>(size); }
 
 void require(bool present, std::string_view field) {
     if (!present) malformed(field, "missing");
@@ -118,9 +116,7 @@ struct Writer {
 
 } // namespace
 
-void writeEvent(const Event& event, Wire::Builder out) {
-    std::visit(Writer{out}, event);
-}
+void writeEvent(const Event& event, Wire::Builder out) { std::visit(Writer{out}, event); }
 
 Event readEvent(Wire::Reader in) {
     switch (in.getType()) {
@@ -165,17 +161,13 @@ Event readEvent(Wire::Reader in) {
         if (from.getStatus().isValue()) event.wait_status = from.getStatus().getValue();
         return event;
     }
-    case Type::ERROR:
-        return event::Error{checkedText(view(in.getError().getMessage()), "error.message")};
-    case Type::HEARTBEAT:
-        return event::Heartbeat{};
-    case Type::UNSET:
-        malformed("type", "missing or not known");
+    case Type::ERROR: return event::Error{checkedText(view(in.getError().getMessage()), "error.message")};
+    case Type::HEARTBEAT: return event::Heartbeat{};
+    case Type::UNSET: malformed("type", "missing or not known");
     case Type::UNKNOWN:
     case Type::INVERSE_OFFERS:
     case Type::RESCIND_INVERSE_OFFER:
-    case Type::UPDATE_OPERATION_STATUS:
-        break;
+    case Type::UPDATE_OPERATION_STATUS: break;
     }
     throw Malformed("this type of event is not served", absl::StatusCode::kUnimplemented);
 }

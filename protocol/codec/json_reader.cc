@@ -26,9 +26,7 @@ using Json = rapidjson::Value;
 constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMinInt = std::numeric_limits<std::int64_t>::min();
 
-std::string_view view(const Json& text) {
-    return {text.GetString(), text.GetStringLength()};
-}
+std::string_view view(const Json& text) { return {text.GetString(), text.GetStringLength()}; }
 
 // Where the reader stands, as the parts of a path; put together only for an error.
 class Path {
@@ -62,9 +60,7 @@ bool readBool(const Json& json, const Path& path) {
     path.expected("true or false");
 }
 
-double scaled(double value, int decimals) {
-    return value * std::pow(10.0, decimals);
-}
+double scaled(double value, int decimals) { return value * std::pow(10.0, decimals); }
 
 // A number with decimals as an integer of its smallest unit, rounded; "Infinity" is the greatest.
 std::int64_t readDecimal(const Json& json, int decimals, const Path& path) {
@@ -274,11 +270,8 @@ private:
             target.set(asData(bytes));
             return true;
         }
-        case Type::STRUCT:
-            readStruct(*field.shape, json, target.child(), path);
-            return true;
-        default:
-            path.fail("has a type that JSON has no form for");
+        case Type::STRUCT: readStruct(*field.shape, json, target.child(), path); return true;
+        default: path.fail("has a type that JSON has no form for");
         }
     }
 

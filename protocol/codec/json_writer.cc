@@ -88,8 +88,7 @@ private:
             if (raw >= field.names->names.size() || field.names->names[raw].empty()) return;
             break;
         }
-        default:
-            break;
+        default: break;
         }
         key(field.name);
         writeInside(field, message.get(field.field));
@@ -145,37 +144,24 @@ private:
 
     void writeOne(const Shape::Field& field, Type::Which kind, DynamicValue::Reader value) {
         switch (kind) {
-        case Type::BOOL:
-            writer_.Bool(value.as<bool>());
-            break;
+        case Type::BOOL: writer_.Bool(value.as<bool>()); break;
         case Type::INT8:
         case Type::INT16:
         case Type::INT32:
-        case Type::INT64:
-            writeInteger(field, value.as<std::int64_t>());
-            break;
+        case Type::INT64: writeInteger(field, value.as<std::int64_t>()); break;
         case Type::UINT8:
         case Type::UINT16:
         case Type::UINT32:
-        case Type::UINT64:
-            writer_.Uint64(value.as<std::uint64_t>());
-            break;
+        case Type::UINT64: writer_.Uint64(value.as<std::uint64_t>()); break;
         case Type::ENUM: {
             const std::uint16_t raw = value.as<capnp::DynamicEnum>().getRaw();
             string(raw < field.names->names.size() ? std::string_view(field.names->names[raw]) : std::string_view());
             break;
         }
-        case Type::TEXT:
-            string(view(value.as<capnp::Text>()));
-            break;
-        case Type::DATA:
-            string(absl::Base64Escape(toAbsl(view(value.as<capnp::Data>()))));
-            break;
-        case Type::STRUCT:
-            writeStruct(*field.shape, value.as<DynamicStruct>());
-            break;
-        default:
-            malformed(field.name, "has a type that JSON has no form for");
+        case Type::TEXT: string(view(value.as<capnp::Text>())); break;
+        case Type::DATA: string(absl::Base64Escape(toAbsl(view(value.as<capnp::Data>())))); break;
+        case Type::STRUCT: writeStruct(*field.shape, value.as<DynamicStruct>()); break;
+        default: malformed(field.name, "has a type that JSON has no form for");
         }
     }
 
@@ -216,19 +202,20 @@ private:
 } // namespace codec
 
 absl::Status appendJson(capnp::DynamicStruct::Reader message, std::string& out, EmptyLists empty_lists) {
-    return codec::decodeGuarded("message",
-                                [&] {
-                                    codec::JsonWriter(out, empty_lists)
-                                        .writeStruct(codec::Shape::of(message.getSchema()), message);
-                                    return true;
-                                })
+    return codec::decodeGuarded(
+               "message",
+               [&] {
+                   codec::JsonWriter(out, empty_lists).writeStruct(codec::Shape::of(message.getSchema()), message);
+                   return true;
+               })
         .status();
 }
 
 std::string decimalText(std::int64_t value, int decimals) {
     const bool negative = value < 0;
     // In two's complement the smallest number has no positive twin.
-    std::string digits = std::to_string(negative ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value));
+    std::string digits =
+        std::to_string(negative ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value));
     const auto places = static_cast<std::size_t>(decimals);
     if (digits.size() <= places) digits.insert(0, places + 1 - digits.size(), '0');
     digits.insert(digits.size() - places, 1, '.');

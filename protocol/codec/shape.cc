@@ -21,9 +21,7 @@ constexpr std::uint64_t kDecimals = 0xe1f122d656a99bb9;
 constexpr std::uint64_t kMap = 0xe685ae7505c791cf;
 constexpr std::uint64_t kRequired = 0xd7a8ad7789398e25;
 
-std::string str(capnp::Text::Reader text) {
-    return std::string(text.begin(), text.size());
-}
+std::string str(capnp::Text::Reader text) { return std::string(text.begin(), text.size()); }
 
 void applyAnnotations(capnp::schema::Field::Reader proto, Shape::Field& field) {
     for (const auto annotation : proto.getAnnotations()) {
@@ -118,9 +116,7 @@ private:
     absl::flat_hash_map<std::uint64_t, std::unique_ptr<Shape::Names>> names_;
 };
 
-const Shape& Shape::of(capnp::StructSchema schema) {
-    return ShapeRegistry::instance().of(schema);
-}
+const Shape& Shape::of(capnp::StructSchema schema) { return ShapeRegistry::instance().of(schema); }
 
 const Shape::Field* Shape::named(std::string_view name) const {
     const auto found = by_name_.find(toAbsl(name));

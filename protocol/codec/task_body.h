@@ -42,7 +42,7 @@ struct TaskSpec {
     CommandSpec command;
     std::vector<InputSpec> inputs;
     Labels labels;
-    std::optional<Duration> kill_grace; // between SIGTERM and SIGKILL; absent: the agent's default
+    std::optional<Duration> kill_grace;      // between SIGTERM and SIGKILL; absent: the agent's default
     std::vector<std::string> writable_paths; // of the host, read-write in the container where the agent allows it
     std::uint32_t attempt = 1;               // how often the framework has launched this piece of work
     std::string data;                        // the executor's or the framework's own

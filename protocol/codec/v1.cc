@@ -14,9 +14,7 @@ namespace {
 
 using schema::ValueType;
 
-unsigned count(std::size_t size) {
-    return static_cast<unsigned>(size);
-}
+unsigned count(std::size_t size) { return static_cast<unsigned>(size); }
 
 // Resource and Attribute have these fields in common, but not their type.
 template <class Builder>
@@ -58,12 +56,8 @@ void refuseUnserved(schema::Resource::Reader in, std::string_view name) {
 Resources::Other readOther(schema::Resource::Reader in, std::string name) {
     Resources::Other other;
     switch (in.getType()) {
-    case ValueType::SCALAR:
-        other.value = checkedMilli(readScalarValue(in, name).count, name);
-        break;
-    case ValueType::RANGES:
-        other.value = readRanges(in.getRanges(), name);
-        break;
+    case ValueType::SCALAR: other.value = checkedMilli(readScalarValue(in, name).count, name); break;
+    case ValueType::RANGES: other.value = readRanges(in.getRanges(), name); break;
     case ValueType::SET: {
         NameSet set;
         checkLength(in.getSet().size(), kMaxListLength, name);
@@ -71,8 +65,7 @@ Resources::Other readOther(schema::Resource::Reader in, std::string name) {
         other.value = std::move(set);
         break;
     }
-    default:
-        malformed(name, "has no type of a resource: SCALAR, RANGES or SET");
+    default: malformed(name, "has no type of a resource: SCALAR, RANGES or SET");
     }
     other.name = std::move(name);
     return other;
@@ -180,17 +173,10 @@ Attributes readAttributes(WireAttributes::Reader in) {
         Attribute attribute;
         attribute.name = checkedId(view(from.getName()), "attributes.name");
         switch (from.getType()) {
-        case ValueType::SCALAR:
-            attribute.value = readScalarValue(from, attribute.name);
-            break;
-        case ValueType::RANGES:
-            attribute.value = readRanges(from.getRanges(), attribute.name);
-            break;
-        case ValueType::TEXT:
-            attribute.value = checkedName(view(from.getText()), attribute.name);
-            break;
-        default:
-            malformed(attribute.name, "has no type of an attribute: SCALAR, RANGES or TEXT");
+        case ValueType::SCALAR: attribute.value = readScalarValue(from, attribute.name); break;
+        case ValueType::RANGES: attribute.value = readRanges(from.getRanges(), attribute.name); break;
+        case ValueType::TEXT: attribute.value = checkedName(view(from.getText()), attribute.name); break;
+        default: malformed(attribute.name, "has no type of an attribute: SCALAR, RANGES or TEXT");
         }
         attributes.push_back(std::move(attribute));
     }
@@ -226,8 +212,7 @@ FrameworkInfo readFrameworkInfo(schema::FrameworkInfo::Reader in) {
         info.roles = {checkedRole(view(in.getRole()), "framework_info.role")};
     }
     if (in.getFailoverTimeout().isValue()) {
-        info.failover_timeout =
-            checkedDuration(in.getFailoverTimeout().getValue(), "framework_info.failover_timeout");
+        info.failover_timeout = checkedDuration(in.getFailoverTimeout().getValue(), "framework_info.failover_timeout");
     }
     info.checkpoint = in.getCheckpoint().isValue() && in.getCheckpoint().getValue();
     info.hostname = checkedName(view(in.getHostname()), "framework_info.hostname");
@@ -263,12 +248,13 @@ TaskInfo readTaskInfo(schema::TaskInfo::Reader in) {
     task.agent = id<AgentId>(in.getAgentId(), "agent_id");
     if (in.hasExecutor()) task.executor = id<ExecutorId>(in.getExecutor().getExecutorId(), "executor.executor_id");
     task.resources = readResources(in.getResources());
-    if (in.totalSize().wordCount * sizeof(capnp::word) > kMaxTaskBodyBytes) {
-        malformed(task.id.value(), concat("carries more than ", kMaxTaskBodyBytes, " bytes"));
-    }
     FlatBuilder body;
     copyCarried(in, body.root<schema::TaskInfo>());
-    task.body = makeBody(body.bytes());
+    std::string bytes = body.bytes();
+    if (bytes.size() > kMaxTaskBodyBytes) {
+        malformed(task.id.value(), concat("carries ", bytes.size(), " bytes, more than ", kMaxTaskBodyBytes));
+    }
+    task.body = makeBody(std::move(bytes));
     return task;
 }
 
@@ -283,8 +269,8 @@ void writeTaskStatus(const TaskStatus& status, schema::TaskStatus::Builder out) 
     if (status.uuid) out.setUuid(kj::arrayPtr(status.uuid->data(), status.uuid->size()));
     out.getTimestamp().setValue(status.timestamp.nanos);
     if (!status.data.empty()) out.setData(asData(status.data));
-    const bool known = status.pid != 0 || status.start_time != 0 || !status.isolation.empty() ||
-                       !(status.outcome == TaskOutcome{});
+    const bool known =
+        status.pid != 0 || status.start_time != 0 || !status.isolation.empty() || !(status.outcome == TaskOutcome{});
     if (!known) return;
     auto process = out.initProcess();
     process.setPid(status.pid);

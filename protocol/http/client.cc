@@ -197,9 +197,7 @@ absl::StatusOr<std::string> requestHead(const ClientRequest& request, const Url&
         return invalid("\"", request.method, "\" is no method");
     }
     std::string head = concat(request.method, " ", url.target, " HTTP/1.1\r\n");
-    const auto add = [&](std::string_view name, std::string_view value) {
-        head += concat(name, ": ", value, "\r\n");
-    };
+    const auto add = [&](std::string_view name, std::string_view value) { head += concat(name, ": ", value, "\r\n"); };
     const bool v6 = url.host.find(':') != std::string::npos;
     add("Host", concat(v6 ? concat("[", url.host, "]") : url.host, ":", url.port));
     add("Connection", "close");
@@ -218,7 +216,8 @@ absl::StatusOr<std::string> requestHead(const ClientRequest& request, const Url&
 absl::StatusOr<std::uint64_t> remainingOf(int fd) {
     struct stat status {};
     const off_t offset = lseek(fd, 0, SEEK_CUR);
-    if (offset < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return invalid("the body is no regular file");
+    if (offset < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return invalid("the body is no regular file");
     return static_cast<std::uint64_t>(std::max<off_t>(0, status.st_size - offset));
 }
 
@@ -324,7 +323,8 @@ private:
 absl::StatusOr<Url> parseUrl(std::string_view text) {
     constexpr std::string_view kScheme = "http://";
     const std::string quoted = concat("\"", text, "\"");
-    if (!absl::StartsWithIgnoreCase(toAbsl(text), toAbsl(kScheme))) return invalid(quoted, " does not begin with http://");
+    if (!absl::StartsWithIgnoreCase(toAbsl(text), toAbsl(kScheme)))
+        return invalid(quoted, " does not begin with http://");
     std::string_view rest = text.substr(kScheme.size());
     rest = rest.substr(0, rest.find('#'));
     Url url;

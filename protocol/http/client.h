@@ -36,9 +36,9 @@ struct ClientRequest {
     Headers headers;
     std::string body;
     int body_fd = -1; // >= 0: the body is this regular file, from its current offset to its end
-    Duration timeout = std::chrono::seconds(30); // for everything; with on_data: for the response to begin
-    Duration idle_timeout = kNoTimeout;          // with on_data: between two pieces
-    int cancel_fd = -1;                          // readable: give up with Cancelled
+    Duration timeout = std::chrono::seconds(30);         // for everything; with on_data: for the response to begin
+    Duration idle_timeout = kNoTimeout;                  // with on_data: between two pieces
+    int cancel_fd = -1;                                  // readable: give up with Cancelled
     std::size_t max_body_bytes = std::size_t{256} << 20; // of a response kept in memory
     // Called with the status and headers before any data; false stops. May be empty.
     std::function<bool(int status, const Headers&)> on_head;

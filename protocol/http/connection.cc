@@ -76,6 +76,7 @@ void Connection::close(std::string_view why) {
     if (state_ == State::kClosed) return;
     const std::shared_ptr<Connection> self = shared_from_this();
     state_ = State::kClosed;
+    closed_why_ = why;
     stopWaiting();
     releaseBody();
     shared_->all.erase(in_all_);
@@ -307,9 +308,9 @@ Stream Connection::streamFromAnywhere(Response head) {
 }
 
 std::string Connection::headOf(const Response& response, std::optional<std::uint64_t> length, bool chunked) const {
-    std::string head = absl::StrFormat("HTTP/1.1 %d %s\r\n", response.status,
-                                       std::string(beast::http::obsolete_reason(
-                                           beast::http::int_to_status(static_cast<unsigned>(response.status)))));
+    std::string head = absl::StrFormat(
+        "HTTP/1.1 %d %s\r\n", response.status,
+        std::string(beast::http::obsolete_reason(beast::http::int_to_status(static_cast<unsigned>(response.status)))));
     const auto add = [&](std::string_view name, std::string_view value) {
         head += name;
         head += ": ";
@@ -436,7 +437,7 @@ void Connection::linger() {
 void Connection::beginStream(Response head, std::shared_ptr<Stream::State> state) {
     stream_ = std::move(state);
     ++shared_->streams;
-    if (state_ != State::kHandling) return endStream(kClientGone);
+    if (state_ != State::kHandling) return endStream(closed_why_);
     state_ = State::kStreaming;
     keep_alive_ = false;
     // With HTTP/1.0 the end of the connection is the end of the body.

@@ -51,8 +51,8 @@ struct Shared {
 
     // The server's thread's own.
     std::list<std::shared_ptr<Connection>> all; // until they are closed
-    std::list<Connection*> waiting; // for a request, whole or not; the longest first
-    std::size_t body_bytes = 0;     // of bodies held in memory
+    std::list<Connection*> waiting;             // for a request, whole or not; the longest first
+    std::size_t body_bytes = 0;                 // of bodies held in memory
 
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> refused{0};
@@ -64,7 +64,7 @@ struct Shared {
 struct Stream::State {
     std::mutex mutex;
     std::deque<std::string> queue;
-    std::size_t bytes = 0; // queued or being sent
+    std::size_t bytes = 0;  // queued or being sent
     bool finishing = false; // end() was called
     bool flush_posted = false;
     std::string ended; // why; empty while it lives
@@ -132,6 +132,7 @@ private:
     const std::optional<Request::Credentials> credentials_;
     State state_ = State::kWaiting;
     Clock::time_point deadline_ = Clock::time_point::max();
+    std::string closed_why_;
     std::list<std::shared_ptr<Connection>>::iterator in_all_;
     std::optional<std::list<Connection*>::iterator> in_waiting_;
 
@@ -145,7 +146,7 @@ private:
     std::optional<UploadSink> upload_;
     std::uint64_t body_bytes_ = 0; // of this request so far
     std::size_t held_bytes_ = 0;   // this connection's part of Shared::body_bytes
-    std::vector<char> piece_; // of a body or a file, while one passes
+    std::vector<char> piece_;      // of a body or a file, while one passes
 
     std::array<std::string, 2> out_; // being written, one behind the other
     std::size_t written_ = 0;

@@ -166,8 +166,8 @@ Response serveFile(const Request& request, OpenedFile file) {
         }
         part = *range;
         response.status = 206;
-        response.headers.emplace_back("Content-Range", concat("bytes ", part.offset, "-", part.offset + part.length - 1,
-                                                              "/", file.size));
+        response.headers.emplace_back(
+            "Content-Range", concat("bytes ", part.offset, "-", part.offset + part.length - 1, "/", file.size));
     } else if (request.parameter("offset") || request.parameter("length")) {
         const std::int64_t offset = request.number("offset").value_or(request.parameter("offset") ? -1 : 0);
         const std::int64_t length = request.number("length").value_or(request.parameter("length") ? -1 : 0);

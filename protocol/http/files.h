@@ -41,7 +41,8 @@ struct Listing {
     std::vector<DirectoryEntry> entries;
     bool truncated = false;
 };
-absl::StatusOr<Listing> listBelow(const std::filesystem::path& root, std::string_view relative, std::size_t limit = 10'000);
+absl::StatusOr<Listing> listBelow(const std::filesystem::path& root, std::string_view relative,
+                                  std::size_t limit = 10'000);
 
 // The file (or the part that a Range header asks for) as plain text that no browser takes for a page. `offset` and
 // `length` in the query do the same for those who prefer them.

@@ -107,7 +107,8 @@ std::optional<Target> parseTarget(std::string_view target) {
         if (pair.empty()) continue;
         const std::size_t equals = pair.find('=');
         auto key = percentDecode(pair.substr(0, equals), true);
-        auto value = percentDecode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
+        auto value =
+            percentDecode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
         if (!key || !value) return std::nullopt;
         parsed.query.emplace_back(*std::move(key), *std::move(value));
     }

@@ -34,9 +34,7 @@ void Router::upload(std::string_view method, std::string_view prefix, UploadGate
     made.uploaded = std::move(handler);
 }
 
-void Router::strip(std::string_view prefix) {
-    stripped_.emplace_back(withoutSlash(prefix));
-}
+void Router::strip(std::string_view prefix) { stripped_.emplace_back(withoutSlash(prefix)); }
 
 Router::Match Router::match(std::string_view method, std::string_view path) const {
     path = withoutSlash(path);

@@ -42,9 +42,7 @@ struct Listening {
     std::string address;
 };
 
-std::string errorText(int error) {
-    return std::strerror(error);
-}
+std::string errorText(int error) { return std::strerror(error); }
 
 std::string addressText(const sockaddr* address, socklen_t size) {
     char host[NI_MAXHOST] = {};
@@ -58,8 +56,10 @@ std::string addressText(const sockaddr* address, socklen_t size) {
 absl::Status bindError(int error, const std::string& address) {
     switch (error) {
     case EADDRINUSE:
-        return absl::AlreadyExistsError(concat(address, " is in use by another process: stop it, or choose another port"));
-    case EACCES: return absl::PermissionDeniedError(concat(address, ": not allowed to listen there: ", errorText(error)));
+        return absl::AlreadyExistsError(
+            concat(address, " is in use by another process: stop it, or choose another port"));
+    case EACCES:
+        return absl::PermissionDeniedError(concat(address, ": not allowed to listen there: ", errorText(error)));
     case EADDRNOTAVAIL:
         return absl::InvalidArgumentError(concat(address, " is no address of this machine: choose one of its own"));
     default: return absl::UnavailableError(concat(address, ": ", errorText(error)));
@@ -95,7 +95,8 @@ absl::StatusOr<Listening> listenUnix(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
-        return invalid("\"", path, "\" is too long for a socket's path: ", sizeof address.sun_path - 1, " bytes at most");
+        return invalid("\"", path, "\" is too long for a socket's path: ", sizeof address.sun_path - 1,
+                       " bytes at most");
     }
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
@@ -205,7 +206,8 @@ Responder::~Responder() {
 }
 
 void Responder::respond(Response response) {
-    if (const auto connection = std::exchange(connection_, nullptr)) connection->respondFromAnywhere(std::move(response));
+    if (const auto connection = std::exchange(connection_, nullptr))
+        connection->respondFromAnywhere(std::move(response));
 }
 
 Stream Responder::stream(Response head) {
@@ -361,17 +363,11 @@ Server::~Server() {
     if (!state_->unix_socket.empty()) unlink(state_->unix_socket.c_str());
 }
 
-std::uint16_t Server::port() const {
-    return state_->listening.port;
-}
+std::uint16_t Server::port() const { return state_->listening.port; }
 
-const std::string& Server::address() const {
-    return state_->listening.address;
-}
+const std::string& Server::address() const { return state_->listening.address; }
 
-void Server::post(std::function<void()> work) {
-    state_->shared->post(std::move(work));
-}
+void Server::post(std::function<void()> work) { state_->shared->post(std::move(work)); }
 
 void Server::postAfter(Duration delay, std::function<void()> work) {
     state_->shared->post([state = state_.get(), delay, work = std::move(work)]() mutable {

@@ -134,14 +134,14 @@ struct ServerOptions {
     // At the bound the connection that has waited longest for its next request is closed; when all are at work, the
     // new one is told 503.
     std::size_t max_connections = 4096;
-    std::size_t max_header_bytes = std::size_t{16} << 10;   // beyond: 431
-    std::size_t max_body_bytes = std::size_t{16} << 20;     // of one request; beyond: 413
-    std::size_t max_bodies_bytes = std::size_t{64} << 20;   // of all requests being read; beyond: 503
-    std::size_t stream_queue_bytes = std::size_t{4} << 20;  // of one stream; beyond: it ends
-    Duration header_timeout = std::chrono::seconds(10);     // from the first byte to the end of the headers
-    Duration body_timeout = std::chrono::seconds(60);       // for a whole body; for each piece of an upload
-    Duration idle_timeout = std::chrono::seconds(75);       // between two requests
-    Duration write_timeout = std::chrono::seconds(30);      // in which a piece must be taken
+    std::size_t max_header_bytes = std::size_t{16} << 10;  // beyond: 431
+    std::size_t max_body_bytes = std::size_t{16} << 20;    // of one request; beyond: 413
+    std::size_t max_bodies_bytes = std::size_t{64} << 20;  // of all requests being read; beyond: 503
+    std::size_t stream_queue_bytes = std::size_t{4} << 20; // of one stream; beyond: it ends
+    Duration header_timeout = std::chrono::seconds(10);    // from the first byte to the end of the headers
+    Duration body_timeout = std::chrono::seconds(60);      // for a whole body; for each piece of an upload
+    Duration idle_timeout = std::chrono::seconds(75);      // between two requests
+    Duration write_timeout = std::chrono::seconds(30);     // in which a piece must be taken
     std::string thread_name = "http";
 };
 

@@ -53,7 +53,8 @@ std::string damaged(std::string bytes, Rng& rng) {
 
 // A value that was accepted must be one that can be sent on and will be accepted again.
 template <class Message>
-void tryOut(const std::function<Message(RandomMessages&)>& make, const std::function<std::string(const Message&)>& write,
+void tryOut(const std::function<Message(RandomMessages&)>& make,
+            const std::function<std::string(const Message&)>& write,
             const std::function<absl::StatusOr<Message>(std::string_view)>& read) {
     int accepted = 0;
     int refused = 0;
@@ -176,14 +177,15 @@ TEST(LargeMessages, OfAnAgentWithTenThousandTasksAreRead) {
 
 TEST(Ids, ThatWouldBeNoNameOfAFileAreRefused) {
     const auto decode = [](std::string id) {
-        return decodeFromAgent(encode(FromAgent(agent_says::ToFramework{FrameworkId(std::move(id)), ExecutorId("e"), ""})));
+        return decodeFromAgent(
+            encode(FromAgent(agent_says::ToFramework{FrameworkId(std::move(id)), ExecutorId("e"), ""})));
     };
     EXPECT_TRUE(decode("a b.c-d_é").ok());
     EXPECT_TRUE(decode(std::string(255, 'x')).ok());
     EXPECT_FALSE(decode(std::string(256, 'x')).ok());
-    for (const std::string& bad : {std::string(), std::string("a/b"), std::string("a\\b"), std::string("."),
-                                  std::string(".."), std::string("a\nb"), std::string("a\0b", 3), std::string("a\x7f"),
-                                  std::string("\xff\xfe")}) {
+    for (const std::string& bad :
+         {std::string(), std::string("a/b"), std::string("a\\b"), std::string("."), std::string(".."),
+          std::string("a\nb"), std::string("a\0b", 3), std::string("a\x7f"), std::string("\xff\xfe")}) {
         EXPECT_FALSE(decode(bad).ok()) << bad;
     }
 }
@@ -212,8 +214,11 @@ TEST(Amounts, ThatAreNegativeOrBeyondCountingAreRefused) {
 }
 
 TEST(TaskBodies, ThatNobodyCouldRunAreRefusedWithAReason) {
-    const auto reason = [](const TaskSpec& spec) { return std::string(readTaskBody(makeTaskBody(spec)).status().message()); };
-    EXPECT_EQ(std::string(readTaskBody(emptyTaskBody()).status().message()), "task: command: missing: there is nothing to run");
+    const auto reason = [](const TaskSpec& spec) {
+        return std::string(readTaskBody(makeTaskBody(spec)).status().message());
+    };
+    EXPECT_EQ(std::string(readTaskBody(emptyTaskBody()).status().message()),
+              "task: command: missing: there is nothing to run");
     EXPECT_EQ(std::string(readTaskBody(nullptr).status().message()), "task: command: missing: there is nothing to run");
     TaskSpec spec;
     EXPECT_EQ(reason(spec), "task: command.value: missing: there is nothing to run");
@@ -234,8 +239,10 @@ TEST(TaskBodies, ThatNobodyCouldRunAreRefusedWithAReason) {
 
 TEST(TaskBodies, ThatAskForWhatIsNotServedAreRefused) {
     const auto reason = [](std::string_view field) {
-        const auto task = taskInfoFromJson(concat(R"({"name": "n", "task_id": {"value": "t"}, "agent_id": {"value": "a"},
-            "command": {"value": "true"}, )", field, "}"));
+        const auto task =
+            taskInfoFromJson(concat(R"({"name": "n", "task_id": {"value": "t"}, "agent_id": {"value": "a"},
+            "command": {"value": "true"}, )",
+                                    field, "}"));
         EXPECT_TRUE(task.ok()) << task.status();
         return std::string(readTaskBody(task->body).status().message());
     };

@@ -99,7 +99,9 @@ public:
         if (flip()) out.push_back({"vlan", ranges()});
         return out;
     }
-    Address address() { return {flip() ? "127.0.0.1" : "host.example", static_cast<std::uint16_t>(rng_.below(65'536))}; }
+    Address address() {
+        return {flip() ? "127.0.0.1" : "host.example", static_cast<std::uint16_t>(rng_.below(65'536))};
+    }
 
     FrameworkInfo frameworkInfo() {
         FrameworkInfo out;
@@ -124,7 +126,8 @@ public:
         }
         if (flip()) out.command.environment = {{"A", sentence()}, {"PATH", "/bin"}};
         if (flip()) out.command.user = word();
-        if (flip()) out.inputs = {{"http://h/" + word(), word() + "/x", flip(), flip()}, {"file:///x", "", flip(), flip()}};
+        if (flip())
+            out.inputs = {{"http://h/" + word(), word() + "/x", flip(), flip()}, {"file:///x", "", flip(), flip()}};
         out.labels = labels();
         if (flip()) out.kill_grace = duration();
         if (flip()) out.writable_paths = {"/data", "/srv/" + word()};
@@ -158,7 +161,8 @@ public:
         if (flip()) out.pid = upTo(100'000);
         if (flip()) out.start_time = rng_.next();
         if (flip()) out.isolation = "oci/crun";
-        if (flip()) out.outcome = {static_cast<int>(rng_.below(70'000)), flip(), upTo(1'000'000'000'000), {upTo(1u << 30)}};
+        if (flip())
+            out.outcome = {static_cast<int>(rng_.below(70'000)), flip(), upTo(1'000'000'000'000), {upTo(1u << 30)}};
         out.data = bytes();
         return out;
     }
@@ -232,7 +236,8 @@ public:
     AddressedCall call() { return {id<FrameworkId>(), callBody()}; }
 
     Offer offer() {
-        Offer out{id<OfferId>(), id<FrameworkId>(), id<AgentId>(), word(), address(), "*", resources(), attributes(), "", 0};
+        Offer out{id<OfferId>(), id<FrameworkId>(), id<AgentId>(), word(), address(),
+                  "*",           resources(),       attributes(),  "",     0};
         if (flip()) {
             out.demand = word();
             out.count = static_cast<std::uint32_t>(1 + rng_.below(9));

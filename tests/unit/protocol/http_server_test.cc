@@ -13,7 +13,8 @@ Handler says(std::string text) {
 TEST(Router, PrefersTheVeryPathThenTheLongestPrefixOfWholeElements) {
     Router router;
     const auto named = [](std::string name) {
-        return [name](Request request, Responder reply) { reply.respond(textResponse(200, name + ":" + request.rest)); };
+        return
+            [name](Request request, Responder reply) { reply.respond(textResponse(200, name + ":" + request.rest)); };
     };
     router.get("/state", says("state"));
     router.subtree("GET", "/files", named("files"));
@@ -86,7 +87,8 @@ TEST(HttpServer, TakesChunkedBodies) {
     router.on("POST", "/echo", [](const Request& request) { return textResponse(200, "<" + request.body + ">"); });
     const auto server = serve(std::move(router));
     const RawClient client(*server);
-    client.say("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n");
+    client.say(
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n");
     EXPECT_NE(client.hear("<abcde>").find("<abcde>"), std::string::npos);
 }
 

@@ -23,9 +23,7 @@ Kind callOf(std::string_view json) {
     return std::get<Kind>(call->call);
 }
 
-std::string refusal(std::string_view json) {
-    return std::string(callFromJson(json).status().message());
-}
+std::string refusal(std::string_view json) { return std::string(callFromJson(json).status().message()); }
 
 TEST(CallJson, IsReadInTheShapeOfTheApi) {
     const auto accept = callOf<call::Accept>(R"({
@@ -79,7 +77,8 @@ TEST(CallJson, TakesOneValueWhereAListBelongs) {
     const auto decline = callOf<call::Decline>(
         R"({"framework_id": {"value": "F"}, "type": "DECLINE", "decline": {"offer_ids": {"value": "O"}}})");
     EXPECT_EQ(decline.offers, std::vector{OfferId("O")});
-    const auto revive = callOf<call::Revive>(R"({"framework_id": {"value": "F"}, "type": "REVIVE", "revive": {"roles": "r"}})");
+    const auto revive =
+        callOf<call::Revive>(R"({"framework_id": {"value": "F"}, "type": "REVIVE", "revive": {"roles": "r"}})");
     EXPECT_EQ(revive.roles, std::vector<std::string>{"r"});
 }
 
@@ -102,7 +101,8 @@ TEST(CallJson, TakesInfiniteSecondsForTheLongest) {
 }
 
 TEST(CallJson, RoundsAmountsToThousandths) {
-    const auto task = taskInfoFromJson(R"({"name": "n", "task_id": {"value": "t"}, "agent_id": {"value": "a"}, "resources": [
+    const auto task =
+        taskInfoFromJson(R"({"name": "n", "task_id": {"value": "t"}, "agent_id": {"value": "a"}, "resources": [
         {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}}, {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.2004}},
         {"name": "mem", "type": "SCALAR", "scalar": {"value": 64}, "role": "*", "reservation": {}}]})");
     ASSERT_TRUE(task.ok()) << task.status();
@@ -114,14 +114,17 @@ TEST(CallJson, SaysWhereItIsWrong) {
     EXPECT_EQ(refusal(R"({"framework_id": {"value": "F"}, "type": "ACCEPT", "accept": {"offer_ids": [{"value": 7}]}})"),
               "accept.offer_ids[0].value: expected a string");
     EXPECT_EQ(refusal(R"({"type": "ACCEPT", "accept": {"offer_ids": [{}]}})"), "accept.offer_ids[0].value: missing");
-    EXPECT_EQ(refusal(R"({"type": "ACCEPT", "accept": {"offer_ids": [null]}})"), "accept.offer_ids[0]: expected an object");
+    EXPECT_EQ(refusal(R"({"type": "ACCEPT", "accept": {"offer_ids": [null]}})"),
+              "accept.offer_ids[0]: expected an object");
     EXPECT_EQ(refusal(R"({"type": "ACCEPT", "accept": []})"), "accept: expected an object");
     EXPECT_EQ(refusal(R"([])"), "the message: expected an object");
     EXPECT_EQ(refusal(R"({"type": 3})"), "type: expected a name");
     EXPECT_EQ(refusal(R"({"type": "KILL", "kill": {}})"), "kill.task_id: missing");
     EXPECT_EQ(refusal(R"({"type": "KILL", "kill": {"task_id": {}}})"), "kill.task_id.value: missing");
-    EXPECT_EQ(refusal(R"({"type": "SUBSCRIBE", "subscribe": {"framework_info": {"name": "f", "user": "u", "checkpoint": 1}}})"),
-              "subscribe.framework_info.checkpoint: expected true or false");
+    EXPECT_EQ(
+        refusal(
+            R"({"type": "SUBSCRIBE", "subscribe": {"framework_info": {"name": "f", "user": "u", "checkpoint": 1}}})"),
+        "subscribe.framework_info.checkpoint: expected true or false");
     EXPECT_EQ(refusal(R"({"type": "ACKNOWLEDGE", "acknowledge": {"agent_id": {"value": "a"}, "task_id": {"value": "t"},
                           "uuid": "not base64!"}})"),
               "acknowledge.uuid: expected base64");
@@ -136,10 +139,10 @@ TEST(CallJson, SaysWhereItIsWrong) {
 }
 
 TEST(CallJson, RefusesWhatIsNoJson) {
-    EXPECT_EQ(refusal("{\"type\": \"TEARDOWN\""), "not JSON: Missing a comma or '}' after an object member. At byte 19.");
-    for (const std::string_view bad :
-         {"", "\xef\xbb\xbf{}", "{} {}", "{}x", "{\"type\": TEARDOWN}", "{'type': 1}", "{\"a\": \"\xff\"}", "{\"a\": NaN}",
-          "nul", "{\"a\": 1,}"}) {
+    EXPECT_EQ(refusal("{\"type\": \"TEARDOWN\""),
+              "not JSON: Missing a comma or '}' after an object member. At byte 19.");
+    for (const std::string_view bad : {"", "\xef\xbb\xbf{}", "{} {}", "{}x", "{\"type\": TEARDOWN}", "{'type': 1}",
+                                       "{\"a\": \"\xff\"}", "{\"a\": NaN}", "nul", "{\"a\": 1,}"}) {
         EXPECT_TRUE(absl::IsInvalidArgument(callFromJson(bad).status())) << bad;
     }
     EXPECT_NE(refusal(std::string("{}\0{}", 5)).find("NUL"), std::string::npos);
@@ -227,7 +230,8 @@ TEST(EventJson, NamesEveryStateAndReasonAsTheTableDoes) {
 }
 
 TEST(EventJson, RepairsBytesThatAreNoUtf8) {
-    EXPECT_EQ(toJson(Event(event::Error{"a\xff\xc3(é"})), "{\"type\":\"ERROR\",\"error\":{\"message\":\"a\uFFFD\uFFFD(é\"}}");
+    EXPECT_EQ(toJson(Event(event::Error{"a\xff\xc3(é"})),
+              "{\"type\":\"ERROR\",\"error\":{\"message\":\"a\uFFFD\uFFFD(é\"}}");
 }
 
 TEST(Json, WritesEmptyListsWhereAsked) {
@@ -276,7 +280,8 @@ TEST(Json, ChecksTheRangeOfNumbers) {
     EXPECT_TRUE(read("\"5050\"").ok());
     EXPECT_TRUE(read("5e3").ok());
     EXPECT_EQ(message.getRoot<schema::Address>().getPort(), 5000);
-    for (const std::string_view bad : {"2147483648", "-2147483649", "1.5", "\"1.5\"", "\"x\"", "true", "[]", "{}", "1e300", "99999999999999999999"}) {
+    for (const std::string_view bad : {"2147483648", "-2147483649", "1.5", "\"1.5\"", "\"x\"", "true", "[]", "{}",
+                                       "1e300", "99999999999999999999"}) {
         EXPECT_FALSE(read(bad).ok()) << bad;
     }
     EXPECT_EQ(read("2147483648").message(), "port: 2147483648 is out of range");
