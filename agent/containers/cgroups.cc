@@ -25,236 +25,242 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kPeriodMicros = 100'000;  // the kernel's default period of the CPU quota
-constexpr const char* kLeaf = "daemons";         // where processes go that are no tasks (v2)
+constexpr std::int64_t kPeriodMicros = 100'000; // the kernel's default period of the CPU quota
+constexpr const char* kLeaf = "daemons";        // where processes go that are no tasks (v2)
 
 // pids first: its directory lists the task's processes and stops a task from forking (shim).
 constexpr const char* kWanted[] = {"pids", "memory", "cpu", "cpuacct"};
 
 absl::Status writeFile(const std::string& path, absl::string_view text) {
-  const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return absl::OkStatus();
-  return absl::ErrnoToStatus(errno, absl::StrCat("cannot write \"", text, "\" to ", path));
+    const Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (fd && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return absl::OkStatus();
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot write \"", text, "\" to ", path));
 }
 
 std::string readFile(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
 }
 
 std::int64_t readNumber(const std::string& path) {
-  std::int64_t number = 0;
-  return absl::SimpleAtoi(absl::StripAsciiWhitespace(readFile(path)), &number) ? number : 0;
+    std::int64_t number = 0;
+    return absl::SimpleAtoi(absl::StripAsciiWhitespace(readFile(path)), &number) ? number : 0;
 }
 
 // Of a file of lines "key value"; 0 when it has no such line.
 std::int64_t readKey(const std::string& path, absl::string_view key) {
-  const std::string text = readFile(path);
-  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
-    std::int64_t number = 0;
-    if (parts.first == key && absl::SimpleAtoi(parts.second, &number)) return number;
-  }
-  return 0;
+    const std::string text = readFile(path);
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+        const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
+        std::int64_t number = 0;
+        if (parts.first == key && absl::SimpleAtoi(parts.second, &number)) return number;
+    }
+    return 0;
 }
 
 absl::Status makeDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return absl::OkStatus();
-  return absl::ErrnoToStatus(errno, absl::StrCat("cannot make the cgroup ", path));
+    if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return absl::OkStatus();
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot make the cgroup ", path));
 }
 
 struct Mount {
-  std::string point;
-  bool unified;
-  std::vector<std::string> options;
+    std::string point;
+    bool unified;
+    std::vector<std::string> options;
 };
 
 std::vector<Mount> cgroupMounts() {
-  std::vector<Mount> mounts;
-  std::ifstream file("/proc/self/mounts");
-  for (std::string line; std::getline(file, line);) {
-    const std::vector<std::string> fields = absl::StrSplit(line, ' ');
-    if (fields.size() >= 4 && absl::StartsWith(fields[2], "cgroup"))
-      mounts.push_back({fields[1], fields[2] == "cgroup2", absl::StrSplit(fields[3], ',')});
-  }
-  return mounts;
+    std::vector<Mount> mounts;
+    std::ifstream file("/proc/self/mounts");
+    for (std::string line; std::getline(file, line);) {
+        const std::vector<std::string> fields = absl::StrSplit(line, ' ');
+        if (fields.size() >= 4 && absl::StartsWith(fields[2], "cgroup"))
+            mounts.push_back({fields[1], fields[2] == "cgroup2", absl::StrSplit(fields[3], ',')});
+    }
+    return mounts;
 }
 
 // By controller ("" for v2) the cgroup of a process, as /proc/PID/cgroup has it.
 std::map<std::string, std::string> cgroupsOf(pid_t pid) {
-  std::map<std::string, std::string> paths;
-  std::ifstream file(absl::StrCat("/proc/", pid, "/cgroup"));
-  for (std::string line; std::getline(file, line);) {
-    const std::vector<std::string> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (fields.size() != 3) continue;
-    for (const absl::string_view controller : absl::StrSplit(fields[1], ','))
-      paths[std::string(controller)] = fields[2] == "/" ? "" : fields[2];
-  }
-  return paths;
+    std::map<std::string, std::string> paths;
+    std::ifstream file(absl::StrCat("/proc/", pid, "/cgroup"));
+    for (std::string line; std::getline(file, line);) {
+        const std::vector<std::string> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
+        if (fields.size() != 3) continue;
+        for (const absl::string_view controller : absl::StrSplit(fields[1], ','))
+            paths[std::string(controller)] = fields[2] == "/" ? "" : fields[2];
+    }
+    return paths;
 }
 
 bool hasController(const std::string& cgroup, absl::string_view controller) {
-  const std::string text = readFile(cgroup + "/cgroup.controllers");
-  const std::vector<absl::string_view> controllers = absl::StrSplit(absl::StripAsciiWhitespace(text), ' ');
-  return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
+    const std::string text = readFile(cgroup + "/cgroup.controllers");
+    const std::vector<absl::string_view> controllers = absl::StrSplit(absl::StripAsciiWhitespace(text), ' ');
+    return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
 }
 
 absl::Status handDownControllers(const std::string& cgroup) {
-  return writeFile(cgroup + "/cgroup.subtree_control", "+cpu +memory +pids");
+    return writeFile(cgroup + "/cgroup.subtree_control", "+cpu +memory +pids");
 }
 
 absl::Status emptyIntoLeaf(const std::string& cgroup) {
-  const std::string leaf = absl::StrCat(cgroup, "/", kLeaf);
-  if (absl::Status status = makeDirectory(leaf); !status.ok()) return status;
-  const std::string processes = readFile(cgroup + "/cgroup.procs");
-  for (const absl::string_view pid : absl::StrSplit(processes, '\n', absl::SkipEmpty()))
-    // One that has ended meanwhile is out of the way as well; another that stays shows up next.
-    writeFile(leaf + "/cgroup.procs", pid).IgnoreError();
-  return absl::OkStatus();
+    const std::string leaf = absl::StrCat(cgroup, "/", kLeaf);
+    if (absl::Status status = makeDirectory(leaf); !status.ok()) return status;
+    const std::string processes = readFile(cgroup + "/cgroup.procs");
+    for (const absl::string_view pid : absl::StrSplit(processes, '\n', absl::SkipEmpty()))
+        // One that has ended meanwhile is out of the way as well; another that stays shows up next.
+        writeFile(leaf + "/cgroup.procs", pid).IgnoreError();
+    return absl::OkStatus();
 }
 
 absl::Status prepareUnified(const std::string& above, const std::string& tasks) {
-  // The true root has no type file, and may have both processes and children with controllers.
-  const bool is_root = access((above + "/cgroup.type").c_str(), F_OK) != 0;
-  if (!is_root)
-    if (absl::Status status = emptyIntoLeaf(above); !status.ok()) return status;
-  if (absl::Status status = handDownControllers(above); !status.ok()) return status;
-  if (absl::Status status = makeDirectory(tasks); !status.ok()) return status;
-  return handDownControllers(tasks);
+    // The true root has no type file, and may have both processes and children with controllers.
+    const bool is_root = access((above + "/cgroup.type").c_str(), F_OK) != 0;
+    if (!is_root)
+        if (absl::Status status = emptyIntoLeaf(above); !status.ok()) return status;
+    if (absl::Status status = handDownControllers(above); !status.ok()) return status;
+    if (absl::Status status = makeDirectory(tasks); !status.ok()) return status;
+    return handDownControllers(tasks);
 }
 
-}  // namespace
+} // namespace
 
 absl::StatusOr<TaskCgroups> TaskCgroups::setUp(const fs::path& run_dir, pid_t shim) {
-  TaskCgroups cgroups;
-  const std::vector<Mount> mounts = cgroupMounts();
-  std::map<std::string, std::string> above = cgroupsOf(shim);
-  const std::string note = (run_dir / shim::kCgroupsName).string();
-  std::vector<std::string> noted = absl::StrSplit(readFile(note), '\n', absl::SkipEmpty());
-  if (!std::all_of(noted.begin(), noted.end(), [](const std::string& d) { return fs::is_directory(d); }))
-    noted.clear();  // the machine was restarted
+    TaskCgroups cgroups;
+    const std::vector<Mount> mounts = cgroupMounts();
+    std::map<std::string, std::string> above = cgroupsOf(shim);
+    const std::string note = (run_dir / shim::kCgroupsName).string();
+    std::vector<std::string> noted = absl::StrSplit(readFile(note), '\n', absl::SkipEmpty());
+    if (!std::all_of(noted.begin(), noted.end(), [](const std::string& d) { return fs::is_directory(d); }))
+        noted.clear(); // the machine was restarted
 
-  const std::string name = absl::StrCat("/stoa-", shim);
-  for (const Mount& mount : mounts) {
-    if (mount.unified && hasController(mount.point, "memory")) {
-      std::string scope = mount.point + above[""];
-      if (fs::path(scope).filename() == kLeaf) scope = fs::path(scope).parent_path();
-      cgroups.unified_ = true;
-      cgroups.hierarchies_.assign(1, {{"pids", "memory", "cpu", "cpuacct"}, mount.point, scope + name});
-      break;
-    }
-    if (!mount.unified) cgroups.runtime_mounts_.push_back(mount.point);
-  }
-  for (const char* controller : kWanted) {
-    if (cgroups.unified_) break;
+    const std::string name = absl::StrCat("/stoa-", shim);
     for (const Mount& mount : mounts) {
-      if (std::find(mount.options.begin(), mount.options.end(), controller) == mount.options.end()) continue;
-      const auto same = std::find_if(cgroups.hierarchies_.begin(), cgroups.hierarchies_.end(),
-                                     [&](const Hierarchy& h) { return h.mount == mount.point; });
-      if (same != cgroups.hierarchies_.end())
-        same->controllers.push_back(controller);
-      else
-        cgroups.hierarchies_.push_back({{controller}, mount.point, mount.point + above[controller] + name});
-      break;
+        if (mount.unified && hasController(mount.point, "memory")) {
+            std::string scope = mount.point + above[""];
+            if (fs::path(scope).filename() == kLeaf) scope = fs::path(scope).parent_path();
+            cgroups.unified_ = true;
+            cgroups.hierarchies_.assign(1, {{"pids", "memory", "cpu", "cpuacct"}, mount.point, scope + name});
+            break;
+        }
+        if (!mount.unified) cgroups.runtime_mounts_.push_back(mount.point);
     }
-  }
-  if (cgroups.hierarchies_.empty() || cgroups.directory("memory", "").empty() || cgroups.directory("pids", "").empty())
-    return absl::UnavailableError("this host has no cgroup hierarchy with the controllers memory and pids mounted");
+    for (const char* controller : kWanted) {
+        if (cgroups.unified_) break;
+        for (const Mount& mount : mounts) {
+            if (std::find(mount.options.begin(), mount.options.end(), controller) == mount.options.end()) continue;
+            const auto same = std::find_if(cgroups.hierarchies_.begin(), cgroups.hierarchies_.end(),
+                                           [&](const Hierarchy& h) { return h.mount == mount.point; });
+            if (same != cgroups.hierarchies_.end())
+                same->controllers.push_back(controller);
+            else
+                cgroups.hierarchies_.push_back({{controller}, mount.point, mount.point + above[controller] + name});
+            break;
+        }
+    }
+    if (cgroups.hierarchies_.empty() || cgroups.directory("memory", "").empty() ||
+        cgroups.directory("pids", "").empty())
+        return absl::UnavailableError("this host has no cgroup hierarchy with the controllers memory and pids mounted");
 
-  if (noted.size() == cgroups.hierarchies_.size()) {
-    for (size_t i = 0; i < noted.size(); ++i) cgroups.hierarchies_[i].tasks = noted[i];
+    if (noted.size() == cgroups.hierarchies_.size()) {
+        for (size_t i = 0; i < noted.size(); ++i) cgroups.hierarchies_[i].tasks = noted[i];
+        return cgroups;
+    }
+    std::string text;
+    for (const Hierarchy& hierarchy : cgroups.hierarchies_) absl::StrAppend(&text, hierarchy.tasks, "\n");
+    std::ofstream(note) << text << std::flush;
+    for (const Hierarchy& hierarchy : cgroups.hierarchies_) {
+        const absl::Status status = cgroups.unified_
+                                        ? prepareUnified(fs::path(hierarchy.tasks).parent_path(), hierarchy.tasks)
+                                        : makeDirectory(hierarchy.tasks);
+        if (!status.ok()) return absl::UnavailableError(status.message());
+    }
     return cgroups;
-  }
-  std::string text;
-  for (const Hierarchy& hierarchy : cgroups.hierarchies_) absl::StrAppend(&text, hierarchy.tasks, "\n");
-  std::ofstream(note) << text << std::flush;
-  for (const Hierarchy& hierarchy : cgroups.hierarchies_) {
-    const absl::Status status = cgroups.unified_
-                                    ? prepareUnified(fs::path(hierarchy.tasks).parent_path(), hierarchy.tasks)
-                                    : makeDirectory(hierarchy.tasks);
-    if (!status.ok()) return absl::UnavailableError(status.message());
-  }
-  return cgroups;
 }
 
 std::string TaskCgroups::directory(const char* controller, const std::string& id) const {
-  for (const Hierarchy& hierarchy : hierarchies_)
-    for (const std::string& one : hierarchy.controllers)
-      if (one == controller) return absl::StrCat(hierarchy.tasks, "/", id);
-  return "";
+    for (const Hierarchy& hierarchy : hierarchies_)
+        for (const std::string& one : hierarchy.controllers)
+            if (one == controller) return absl::StrCat(hierarchy.tasks, "/", id);
+    return "";
 }
 
 absl::StatusOr<std::vector<std::string>> TaskCgroups::create(const std::string& id, const CgroupLimits& limits) {
-  std::vector<std::string> directories;
-  absl::Status status;
-  for (const Hierarchy& hierarchy : hierarchies_) {
-    directories.push_back(absl::StrCat(hierarchy.tasks, "/", id));
-    status.Update(makeDirectory(directories.back()));
-  }
-  status.Update(limit(id, limits));
-  if (status.ok()) return directories;
-  remove(id);
-  return status;
+    std::vector<std::string> directories;
+    absl::Status status;
+    for (const Hierarchy& hierarchy : hierarchies_) {
+        directories.push_back(absl::StrCat(hierarchy.tasks, "/", id));
+        status.Update(makeDirectory(directories.back()));
+    }
+    status.Update(limit(id, limits));
+    if (status.ok()) return directories;
+    remove(id);
+    return status;
 }
 
 absl::Status TaskCgroups::limit(const std::string& id, const CgroupLimits& limits) {
-  const std::string memory = directory("memory", id), cpu = directory("cpu", id), pids = directory("pids", id);
-  absl::Status status;
-  if (limits.pids > 0) status.Update(writeFile(pids + "/pids.max", absl::StrCat(limits.pids)));
-  if (limits.memory_bytes > 0) {
-    const std::string bytes = absl::StrCat(limits.memory_bytes);
-    status.Update(writeFile(memory + (unified_ ? "/memory.max" : "/memory.limit_in_bytes"), bytes));
-    // Swap is not memory to hand out: none on v2; on v1, where the limit is of the sum, no more than that.
-    const std::string swap = memory + (unified_ ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes");
-    if (access(swap.c_str(), F_OK) == 0) status.Update(writeFile(swap, unified_ ? "0" : bytes));
-  }
-  if (limits.cpus_milli > 0 && !cpu.empty()) {
-    const std::int64_t shares = std::clamp<std::int64_t>(limits.cpus_milli * 1024 / 1000, 2, 262'144);
-    const std::int64_t quota = std::max<std::int64_t>(limits.cpus_milli * kPeriodMicros / 1000, 1000);
-    if (unified_) {
-      // The mapping that the OCI runtimes use (crun(1), "CPU controller").
-      const std::int64_t weight = 1 + (shares - 2) * 9999 / 262'142;
-      status.Update(writeFile(cpu + "/cpu.weight", absl::StrCat(weight)));
-      status.Update(writeFile(cpu + "/cpu.max", absl::StrCat(quota, " ", kPeriodMicros)));
-    } else {
-      status.Update(writeFile(cpu + "/cpu.shares", absl::StrCat(shares)));
-      status.Update(writeFile(cpu + "/cpu.cfs_quota_us", absl::StrCat(quota)));
+    const std::string memory = directory("memory", id), cpu = directory("cpu", id), pids = directory("pids", id);
+    absl::Status status;
+    if (limits.pids > 0) status.Update(writeFile(pids + "/pids.max", absl::StrCat(limits.pids)));
+    if (limits.memory_bytes > 0) {
+        const std::string bytes = absl::StrCat(limits.memory_bytes);
+        status.Update(writeFile(memory + (unified_ ? "/memory.max" : "/memory.limit_in_bytes"), bytes));
+        // Swap is not memory to hand out: none on v2; on v1, where the limit is of the sum, no more than that.
+        const std::string swap = memory + (unified_ ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes");
+        if (access(swap.c_str(), F_OK) == 0) status.Update(writeFile(swap, unified_ ? "0" : bytes));
     }
-  }
-  return status;
+    if (limits.cpus_milli > 0 && !cpu.empty()) {
+        const std::int64_t shares = std::clamp<std::int64_t>(limits.cpus_milli * 1024 / 1000, 2, 262'144);
+        const std::int64_t quota = std::max<std::int64_t>(limits.cpus_milli * kPeriodMicros / 1000, 1000);
+        if (unified_) {
+            // The mapping that the OCI runtimes use (crun(1), "CPU controller").
+            const std::int64_t weight = 1 + (shares - 2) * 9999 / 262'142;
+            status.Update(writeFile(cpu + "/cpu.weight", absl::StrCat(weight)));
+            status.Update(writeFile(cpu + "/cpu.max", absl::StrCat(quota, " ", kPeriodMicros)));
+        } else {
+            status.Update(writeFile(cpu + "/cpu.shares", absl::StrCat(shares)));
+            status.Update(writeFile(cpu + "/cpu.cfs_quota_us", absl::StrCat(quota)));
+        }
+    }
+    return status;
 }
 
 CgroupUsage TaskCgroups::usage(const std::string& id) const {
-  const std::string memory = directory("memory", id), cpu = directory("cpuacct", id);
-  CgroupUsage usage;
-  usage.max_memory_bytes = readNumber(memory + (unified_ ? "/memory.peak" : "/memory.max_usage_in_bytes"));
-  usage.out_of_memory = readKey(memory + (unified_ ? "/memory.events" : "/memory.oom_control"), "oom_kill") > 0;
-  if (!cpu.empty())
-    usage.cpu_nanos = unified_ ? readKey(cpu + "/cpu.stat", "usage_usec") * 1000 : readNumber(cpu + "/cpuacct.usage");
-  return usage;
+    const std::string memory = directory("memory", id), cpu = directory("cpuacct", id);
+    CgroupUsage usage;
+    usage.max_memory_bytes = readNumber(memory + (unified_ ? "/memory.peak" : "/memory.max_usage_in_bytes"));
+    usage.out_of_memory = readKey(memory + (unified_ ? "/memory.events" : "/memory.oom_control"), "oom_kill") > 0;
+    if (!cpu.empty())
+        usage.cpu_nanos =
+            unified_ ? readKey(cpu + "/cpu.stat", "usage_usec") * 1000 : readNumber(cpu + "/cpuacct.usage");
+    return usage;
 }
 
 void TaskCgroups::remove(const std::string& id) {
-  for (const Hierarchy& hierarchy : hierarchies_) busy_.push_back(absl::StrCat(hierarchy.tasks, "/", id));
-  for (const std::string& mount : runtime_mounts_) busy_.push_back(mount + runtimePath(id));
-  std::erase_if(busy_, [](const std::string& path) { return rmdir(path.c_str()) == 0 || errno != EBUSY; });
+    for (const Hierarchy& hierarchy : hierarchies_) busy_.push_back(absl::StrCat(hierarchy.tasks, "/", id));
+    for (const std::string& mount : runtime_mounts_) busy_.push_back(mount + runtimePath(id));
+    retryBusy();
+}
+
+void TaskCgroups::retryBusy() {
+    std::erase_if(busy_, [](const std::string& path) { return rmdir(path.c_str()) == 0 || errno != EBUSY; });
 }
 
 std::vector<std::string> TaskCgroups::ids() const {
-  std::set<std::string> ids;
-  for (const Hierarchy& hierarchy : hierarchies_) {
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(hierarchy.tasks, error))
-      if (entry.is_directory(error)) ids.insert(entry.path().filename());
-  }
-  return {ids.begin(), ids.end()};
+    std::set<std::string> ids;
+    for (const Hierarchy& hierarchy : hierarchies_) {
+        std::error_code error;
+        for (const auto& entry : fs::directory_iterator(hierarchy.tasks, error))
+            if (entry.is_directory(error)) ids.insert(entry.path().filename());
+    }
+    return {ids.begin(), ids.end()};
 }
 
 std::string TaskCgroups::runtimePath(const std::string& id) const {
-  if (unified_) return absl::StrCat(hierarchies_[0].tasks.substr(hierarchies_[0].mount.size()), "/", id);
-  return absl::StrCat("/", fs::path(hierarchies_[0].tasks).filename().string(), ".runc-", id);
+    if (unified_) return absl::StrCat(hierarchies_[0].tasks.substr(hierarchies_[0].mount.size()), "/", id);
+    return absl::StrCat("/", fs::path(hierarchies_[0].tasks).filename().string(), ".runc-", id);
 }
 
-}  // namespace stoa::agent
+} // namespace stoa::agent

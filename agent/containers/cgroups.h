@@ -23,53 +23,54 @@
 
 namespace stoa::agent {
 
-struct CgroupLimits {  // 0: none
-  std::int64_t cpus_milli = 0;
-  std::int64_t memory_bytes = 0;
-  std::int64_t pids = 0;
+struct CgroupLimits { // 0: none
+    std::int64_t cpus_milli = 0;
+    std::int64_t memory_bytes = 0;
+    std::int64_t pids = 0;
 };
 
 struct CgroupUsage {
-  std::int64_t cpu_nanos = 0;         // 0: not measured
-  std::int64_t max_memory_bytes = 0;  // likewise
-  bool out_of_memory = false;
+    std::int64_t cpu_nanos = 0;        // 0: not measured
+    std::int64_t max_memory_bytes = 0; // likewise
+    bool out_of_memory = false;
 };
 
 class TaskCgroups {
- public:
-  // Unavailable when this host or user can't have any.
-  static absl::StatusOr<TaskCgroups> setUp(const std::filesystem::path& run_dir, pid_t shim);
+public:
+    // Unavailable when this host or user can't have any.
+    static absl::StatusOr<TaskCgroups> setUp(const std::filesystem::path& run_dir, pid_t shim);
 
-  const char* version() const { return unified_ ? "cgroup-v2" : "cgroup-v1"; }
+    const char* version() const { return unified_ ? "cgroup-v2" : "cgroup-v1"; }
 
-  // The directories a task's processes have to enter; the first lists them.
-  absl::StatusOr<std::vector<std::string>> create(const std::string& id, const CgroupLimits& limits);
+    // The directories a task's processes have to enter; the first lists them.
+    absl::StatusOr<std::vector<std::string>> create(const std::string& id, const CgroupLimits& limits);
 
-  CgroupUsage usage(const std::string& id) const;
+    CgroupUsage usage(const std::string& id) const;
 
-  // A cgroup that is still busy is removed by a later call.
-  void remove(const std::string& id);
+    // One that is still busy, with a process that is not reaped yet, is left for retryBusy().
+    void remove(const std::string& id);
+    void retryBusy();
 
-  // Those of tasks that nobody knows, say of a launch that the agent's death cut off.
-  std::vector<std::string> ids() const;
+    // Those of tasks that nobody knows, say of a launch that the agent's death cut off.
+    std::vector<std::string> ids() const;
 
-  // For runc, which insists on making cgroups itself: on v2 the task's own, on v1 others, without
-  // limits, that remove() takes away as well.
-  std::string runtimePath(const std::string& id) const;
+    // For runc, which insists on making cgroups itself: on v2 the task's own, on v1 others, without
+    // limits, that remove() takes away as well.
+    std::string runtimePath(const std::string& id) const;
 
- private:
-  absl::Status limit(const std::string& id, const CgroupLimits& limits);
-  std::string directory(const char* controller, const std::string& id) const;
+private:
+    absl::Status limit(const std::string& id, const CgroupLimits& limits);
+    std::string directory(const char* controller, const std::string& id) const;
 
-  bool unified_ = false;
-  struct Hierarchy {
-    std::vector<std::string> controllers;
-    std::string mount;
-    std::string tasks;  // the directory that holds the tasks' directories
-  };
-  std::vector<Hierarchy> hierarchies_;
-  std::vector<std::string> runtime_mounts_;  // v1: where else runc makes directories
-  std::vector<std::string> busy_;
+    bool unified_ = false;
+    struct Hierarchy {
+        std::vector<std::string> controllers;
+        std::string mount;
+        std::string tasks; // the directory that holds the tasks' directories
+    };
+    std::vector<Hierarchy> hierarchies_;
+    std::vector<std::string> runtime_mounts_; // v1: where else runc makes directories
+    std::vector<std::string> busy_;
 };
 
-}  // namespace stoa::agent
+} // namespace stoa::agent

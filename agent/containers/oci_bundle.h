@@ -22,21 +22,21 @@
 namespace stoa::agent {
 
 struct OciRuntime {
-  std::string path;
-  bool is_runc = false;  // makes cgroups of its own, whatever it is told
-  std::filesystem::path shim;
-  std::filesystem::path work_dir;
-  std::filesystem::path run_dir;
+    std::string path;
+    bool is_runc = false; // makes cgroups of its own, whatever it is told
+    std::filesystem::path shim;
+    std::filesystem::path work_dir;
+    std::filesystem::path run_dir;
 };
 
 // Where a container's pid 1 is found inside.
 inline constexpr char kInitPath[] = "/dev/stoa-init";
 
 struct OciBundle {
-  std::filesystem::path directory;
-  std::filesystem::path pid_file;
-  std::filesystem::path runtime_log;
-  std::vector<std::string> command;
+    std::filesystem::path directory;
+    std::filesystem::path pid_file;
+    std::filesystem::path runtime_log;
+    std::vector<std::string> command;
 };
 
 OciBundle bundleOf(const OciRuntime& runtime, const std::string& id);
@@ -53,4 +53,4 @@ void removeBundle(const OciRuntime& runtime, const std::string& id);
 // Ids of the bundles that are there.
 std::vector<std::string> bundles(const OciRuntime& runtime);
 
-}  // namespace stoa::agent
+} // namespace stoa::agent

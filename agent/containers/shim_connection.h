@@ -21,24 +21,24 @@
 namespace stoa::agent {
 
 class ShimConnection {
- public:
-  static absl::StatusOr<ShimConnection> open(const std::filesystem::path& shim, const std::filesystem::path& run_dir);
+public:
+    static absl::StatusOr<ShimConnection> open(const std::filesystem::path& shim, const std::filesystem::path& run_dir);
 
-  pid_t shimPid() const { return shim_pid_; }
-  int fd() const { return socket_.get(); }
+    pid_t shimPid() const { return shim_pid_; }
+    int fd() const { return socket_.get(); }
 
-  // How many records of its journal the shim could not read when it started.
-  std::uint32_t damagedRecords() const { return damaged_records_; }
+    // How many records of its journal the shim could not read when it started.
+    std::uint32_t damagedRecords() const { return damaged_records_; }
 
-  absl::Status request(shim::RequestKind kind, const std::string& id = "", int value = 0, const Fd& memfd = {});
+    absl::Status request(shim::RequestKind kind, const std::string& id = "", int value = 0, const Fd& memfd = {});
 
-  // Absent: nothing came in time. Unavailable: the shim is gone.
-  absl::StatusOr<std::optional<shim::Event>> receive(std::chrono::milliseconds wait);
+    // Absent: nothing came in time. Unavailable: the shim is gone.
+    absl::StatusOr<std::optional<shim::Event>> receive(std::chrono::milliseconds wait);
 
- private:
-  Fd socket_;
-  pid_t shim_pid_ = 0;
-  std::uint32_t damaged_records_ = 0;
+private:
+    Fd socket_;
+    pid_t shim_pid_ = 0;
+    std::uint32_t damaged_records_ = 0;
 };
 
-}  // namespace stoa::agent
+} // namespace stoa::agent

@@ -20,55 +20,57 @@
 namespace stoa::agent {
 
 class ShimLauncher : public Launcher {
- public:
-  static absl::StatusOr<std::unique_ptr<ShimLauncher>> open(LauncherOptions options);
+public:
+    static absl::StatusOr<std::unique_ptr<ShimLauncher>> open(LauncherOptions options);
 
-  // From then on containers are made by this runtime. Unavailable when the shim can't make its view
-  // of the host, or none of the cgroups that oci needs are to be had.
-  absl::Status useRuntime(OciRuntime runtime, bool hide_cgroup2);
+    // From then on containers are made by this runtime. Unavailable when the shim can't make its view
+    // of the host, or none of the cgroups that oci needs are to be had.
+    absl::Status useRuntime(OciRuntime runtime, bool hide_cgroup2);
 
-  // Runs a throw-away container to its end.
-  absl::Status probe();
+    // Runs a throw-away container to its end.
+    absl::Status probe();
 
-  const std::string& isolation() const override { return isolation_; }
-  absl::StatusOr<std::vector<KnownContainer>> recover() override;
-  absl::Status launch(const ContainerSpec& spec) override;
-  absl::Status signal(const std::string& id, int signo) override;
-  absl::Status destroy(const std::string& id) override;
-  absl::Status forget(const std::string& id) override;
-  int fd() const override { return epoll_.get(); }
-  std::vector<LauncherEvent> drain() override;
+    ~ShimLauncher() override;
 
- private:
-  // What the agent has been told of a container.
-  enum class Told { kNothing, kStarted, kEnded };
+    const std::string& isolation() const override { return isolation_; }
+    absl::StatusOr<std::vector<KnownContainer>> recover() override;
+    absl::Status launch(const ContainerSpec& spec) override;
+    absl::Status signal(const std::string& id, int signo) override;
+    absl::Status destroy(const std::string& id) override;
+    absl::Status forget(const std::string& id) override;
+    int fd() const override { return epoll_.get(); }
+    std::vector<LauncherEvent> drain() override;
 
-  explicit ShimLauncher(LauncherOptions options) : options_(std::move(options)) {}
+private:
+    // What the agent has been told of a container.
+    enum class Told { kNothing, kStarted, kEnded };
 
-  absl::Status connect();
-  void reconnect();
-  void watch(int fd);
-  absl::Status list();
-  void take(const shim::Event& event);
-  void takeAsKnown(const shim::Event& event, std::vector<KnownContainer>* known);
-  ContainerExited exitOf(const shim::Event& event) const;
-  absl::Status check(const ContainerSpec& spec) const;
-  absl::Status prepare(const ContainerSpec& spec, std::vector<std::string>* cgroups);
-  absl::Status spawn(const ContainerSpec& spec, const std::vector<std::string>& cgroups);
-  void cleanUp(const std::string& id);
-  void removeStrays();
-  void describe();
+    explicit ShimLauncher(LauncherOptions options) : options_(std::move(options)) {}
 
-  LauncherOptions options_;
-  std::string isolation_;
-  std::optional<ShimConnection> connection_;
-  std::optional<TaskCgroups> cgroups_;
-  std::optional<OciRuntime> runtime_;
-  bool hide_cgroup2_ = false;
-  Fd epoll_;
-  Fd retry_timer_;  // armed while no shim can be had
-  std::map<std::string, Told> containers_;
-  std::vector<LauncherEvent> events_;
+    absl::Status connect();
+    void reconnect();
+    void watch(int fd);
+    absl::Status list();
+    void take(const shim::Event& event);
+    void takeAsKnown(const shim::Event& event, std::vector<KnownContainer>* known);
+    ContainerExited exitOf(const shim::Event& event) const;
+    absl::Status check(const ContainerSpec& spec) const;
+    absl::Status prepare(const ContainerSpec& spec, std::vector<std::string>* cgroups);
+    absl::Status spawn(const ContainerSpec& spec, const std::vector<std::string>& cgroups);
+    void cleanUp(const std::string& id);
+    void removeStrays();
+    void describe();
+
+    LauncherOptions options_;
+    std::string isolation_;
+    std::optional<ShimConnection> connection_;
+    std::optional<TaskCgroups> cgroups_;
+    std::optional<OciRuntime> runtime_;
+    bool hide_cgroup2_ = false;
+    Fd epoll_;
+    Fd retry_timer_; // armed while no shim can be had
+    std::map<std::string, Told> containers_;
+    std::vector<LauncherEvent> events_;
 };
 
-}  // namespace stoa::agent
+} // namespace stoa::agent

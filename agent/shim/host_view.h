@@ -15,4 +15,4 @@ namespace stoa::shim {
 // crun refuses to work beside it. Nothing outside changes. False: `error` says what failed.
 bool makeHostView(bool hide_cgroup2, char* error, size_t error_size);
 
-}  // namespace stoa::shim
+} // namespace stoa::shim

@@ -10,4 +10,4 @@ namespace stoa::shim {
 
 int runInit(char** command);
 
-}  // namespace stoa::shim
+} // namespace stoa::shim

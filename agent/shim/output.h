@@ -29,4 +29,4 @@ bool openOutputs(const char* sandbox, uid_t uid, gid_t gid, int (&fds)[2]);
 
 void capOutputs(const char* sandbox, const int (&fds)[2], std::int64_t cap_bytes);
 
-}  // namespace stoa::shim
+} // namespace stoa::shim

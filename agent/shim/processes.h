@@ -19,11 +19,11 @@ namespace stoa::shim {
 inline constexpr char kTaskVariable[] = "STOA_CONTAINER_ID";
 
 struct ProcessStat {
-  pid_t pid;
-  pid_t parent;
-  pid_t session;
-  char state;                // 'Z': dead, not reaped yet
-  std::uint64_t start_time;  // clock ticks since boot
+    pid_t pid;
+    pid_t parent;
+    pid_t session;
+    char state;               // 'Z': dead, not reaped yet
+    std::uint64_t start_time; // clock ticks since boot
 };
 
 // False when there is no such process.
@@ -32,14 +32,14 @@ bool readProcessStat(pid_t pid, ProcessStat* stat);
 void readBootId(char (&boot_id)[kBootIdSize]);
 
 struct TaskProcesses {
-  const char* id;
-  const char* cgroup;  // empty: none
-  pid_t first;
-  std::uint64_t start_time;
+    const char* id;
+    const char* cgroup; // empty: none
+    pid_t first;
+    std::uint64_t start_time;
 };
 
 // Sends SIGKILL to whatever of the task is alive, and says how many processes that were. A process
 // that forks meanwhile may have got away: call again until 0.
 int killAll(const TaskProcesses& task);
 
-}  // namespace stoa::shim
+} // namespace stoa::shim

@@ -20,14 +20,14 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 
 // Names in the run directory.
 inline constexpr char kSocketName[] = "shim.sock";
-inline constexpr char kLockName[] = "shim.lock";          // held (flock) by the one live shim
-inline constexpr char kJournalName[] = "shim.log";        // what is known of every task
-inline constexpr char kMessagesName[] = "shim.messages";  // what the shim has to say to people
-inline constexpr char kHostViewName[] = "rootfs";         // in the shim's mount namespace only
-inline constexpr char kCgroupsName[] = "cgroups";         // one directory a line, for the last to remove
+inline constexpr char kLockName[] = "shim.lock";         // held (flock) by the one live shim
+inline constexpr char kJournalName[] = "shim.log";       // what is known of every task
+inline constexpr char kMessagesName[] = "shim.messages"; // what the shim has to say to people
+inline constexpr char kHostViewName[] = "rootfs";        // in the shim's mount namespace only
+inline constexpr char kCgroupsName[] = "cgroups";        // one directory a line, for the last to remove
 
 // Sizes include the final NUL.
-inline constexpr std::size_t kIdSize = 208;  // 200 characters, rounded up
+inline constexpr std::size_t kIdSize = 208; // 200 characters, rounded up
 inline constexpr std::size_t kBootIdSize = 40;
 inline constexpr std::size_t kReasonSize = 256;
 inline constexpr std::size_t kSandboxSize = 512;
@@ -38,69 +38,69 @@ inline constexpr std::size_t kCgroupSize = 384;
 inline constexpr std::size_t kMaxSpawnBytes = 4u << 20;
 
 enum class RequestKind : std::uint32_t {
-  kSpawn = 1,     // with a memfd: SpawnHeader, strings
-  kSignal,        // `value` is the signal, to the command alone
-  kKill,          // SIGKILL to everything inside; a second one ends a runtime that hangs, too
-  kList,          // answered by a kTask for each, then kListEnd
-  kForget,        // of a task that has ended
-  kMakeHostView,  // `value` 1: hide the cgroup2 tree, too; answered by kHostView
+    kSpawn = 1,    // with a memfd: SpawnHeader, strings
+    kSignal,       // `value` is the signal, to the command alone
+    kKill,         // SIGKILL to everything inside; a second one ends a runtime that hangs, too
+    kList,         // answered by a kTask for each, then kListEnd
+    kForget,       // of a task that has ended
+    kMakeHostView, // `value` 1: hide the cgroup2 tree, too; answered by kHostView
 };
 
 struct Request {
-  RequestKind kind;
-  std::int32_t value;
-  char id[kIdSize];
+    RequestKind kind;
+    std::int32_t value;
+    char id[kIdSize];
 };
 
 enum class TaskMode : std::uint32_t {
-  kProcess = 1,  // argv is the command
-  kOci,          // argv is a runtime that makes a container detached, whose pid 1 is `stoa-shim init`
+    kProcess = 1, // argv is the command
+    kOci,         // argv is a runtime that makes a container detached, whose pid 1 is `stoa-shim init`
 };
 
 // Followed by NUL-terminated strings: sandbox, pid file, runtime's log (both empty for a process),
 // argv, environment, cgroup directories. The task's processes can be listed and killed by the first
 // cgroup.
 struct SpawnHeader {
-  std::uint32_t version;
-  TaskMode mode;
-  std::uint32_t uid;
-  std::uint32_t gid;
-  std::int64_t output_cap_bytes;  // 0: none
-  std::uint32_t argument_count;
-  std::uint32_t environment_count;
-  std::uint32_t cgroup_count;
-  std::uint32_t string_bytes;
+    std::uint32_t version;
+    TaskMode mode;
+    std::uint32_t uid;
+    std::uint32_t gid;
+    std::int64_t output_cap_bytes; // 0: none
+    std::uint32_t argument_count;
+    std::uint32_t environment_count;
+    std::uint32_t cgroup_count;
+    std::uint32_t string_bytes;
 };
 
 enum class EventKind : std::uint32_t {
-  kHello = 1,
-  kTask,
-  kListEnd,
-  kHostView,  // `reason` empty: it is there
+    kHello = 1,
+    kTask,
+    kListEnd,
+    kHostView, // `reason` empty: it is there
 };
 
 enum class TaskState : std::uint32_t {
-  kStarting = 1,
-  kLive,       // pid, start time and boot id are on disk, and the command was exec'ed
-  kFailed,     // the command never ran: `reason`
-  kExited,     // on disk
-  kForgotten,  // in the journal only
+    kStarting = 1,
+    kLive,      // pid, start time and boot id are on disk, and the command was exec'ed
+    kFailed,    // the command never ran: `reason`
+    kExited,    // on disk
+    kForgotten, // in the journal only
 };
 
 struct Event {
-  EventKind kind;
-  TaskState state;
-  std::uint32_t version;          // kHello
-  std::uint32_t damaged_records;  // kHello: what the journal had when the shim started
-  std::int32_t pid;               // as the host sees it
-  std::int32_t wait_status;       // kExited
-  std::uint32_t status_known;     // kExited; 0: `reason` says why
-  std::uint64_t start_time;       // clock ticks since boot, /proc/PID/stat field 22
-  std::int64_t cpu_nanos;
-  std::int64_t max_memory_bytes;
-  char boot_id[kBootIdSize];
-  char id[kIdSize];
-  char reason[kReasonSize];
+    EventKind kind;
+    TaskState state;
+    std::uint32_t version;         // kHello
+    std::uint32_t damaged_records; // kHello: what the journal had when the shim started
+    std::int32_t pid;              // as the host sees it
+    std::int32_t wait_status;      // kExited
+    std::uint32_t status_known;    // kExited; 0: `reason` says why
+    std::uint64_t start_time;      // clock ticks since boot, /proc/PID/stat field 22
+    std::int64_t cpu_nanos;
+    std::int64_t max_memory_bytes;
+    char boot_id[kBootIdSize];
+    char id[kIdSize];
+    char reason[kReasonSize];
 };
 
 // ---- Between the shim and what it starts, on a SOCK_SEQPACKET pair -----------------------------
@@ -110,15 +110,15 @@ struct Event {
 inline constexpr int kGoFd = 3;
 
 enum class ReportKind : std::uint32_t {
-  kFailed = 1,  // `what` failed with errno `value`; nothing ran
-  kRunning,     // init only: the command was exec'ed. A bare process closes the socket by exec
-  kEnded,       // init only: the command's wait status is `value`
+    kFailed = 1, // `what` failed with errno `value`; nothing ran
+    kRunning,    // init only: the command was exec'ed. A bare process closes the socket by exec
+    kEnded,      // init only: the command's wait status is `value`
 };
 
 struct StartReport {
-  ReportKind kind;
-  std::int32_t value;
-  char what[kReasonSize - 64];
+    ReportKind kind;
+    std::int32_t value;
+    char what[kReasonSize - 64];
 };
 
-}  // namespace stoa::shim
+} // namespace stoa::shim

@@ -15,27 +15,27 @@
 namespace stoa::shim {
 
 struct SpawnDescription {
-  SpawnHeader header;
-  const char* sandbox;
-  const char* pid_file;
-  const char* runtime_log;
-  char** argv;         // ends with a null pointer
-  char** environment;  // likewise
-  char** cgroups;      // header.cgroup_count of them
-  void* memory;        // holds all of the above
+    SpawnHeader header;
+    const char* sandbox;
+    const char* pid_file;
+    const char* runtime_log;
+    char** argv;        // ends with a null pointer
+    char** environment; // likewise
+    char** cgroups;     // header.cgroup_count of them
+    void* memory;       // holds all of the above
 };
 
 // Null when something is wrong, and says what. Freed with free(description->memory).
 bool readSpawnDescription(int memfd, SpawnDescription* description, const char** error);
 
 struct SpawnFiles {
-  int null;
-  int outputs[2];
-  int socket;  // the started process's end
+    int null;
+    int outputs[2];
+    int socket; // the started process's end
 };
 
 // The pid, or -1 with errno.
 pid_t spawnProcess(const SpawnDescription& description, const char* id, const SpawnFiles& files,
                    const rlimit& open_files);
 
-}  // namespace stoa::shim
+} // namespace stoa::shim
