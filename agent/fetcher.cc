@@ -163,7 +163,9 @@ absl::Status Fetcher::fetchAll(const Job& job, const Cancel& cancel) const {
     if (!as.is(job.uid)) return absl::InternalError("cannot take on the task's user to fetch its input files");
     for (const InputSpec& input : job.inputs) {
         const auto because = [&](const absl::Status& status) {
-            return absl::Status(status.code(), toAbsl(concat("input ", input.uri, ": ", toStd(status.message()))));
+            const std::string said(status.message());
+            const bool named = said.find(input.uri) != std::string::npos; // the client names what it asks for
+            return absl::Status(status.code(), toAbsl(concat("input ", named ? "" : input.uri + ": ", said)));
         };
         if (readable(cancel.event.get())) return because(absl::CancelledError("cancelled"));
         if (input.extract) {
