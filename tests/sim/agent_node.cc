@@ -48,7 +48,7 @@ AgentNode::AgentNode(const Parts& parts, agent::Agent::Options options, const Ma
                }),
       disk_(parts.queue, parts.rng, parts.counts, parts.faults) {
     parts_.checker.machineTotal(options_.info.hostname, options_.info.resources);
-    parts_.network.attach(id(), [this](NodeId, Frame frame) {
+    parts_.network.attach(id(), [this](const Connection&, Frame frame) {
         if (!up()) return;
         process_->frames.push_back(std::move(frame));
         poke();
@@ -102,8 +102,9 @@ void AgentNode::run() {
         parts_.checker.require(violation.empty(), absl::StrCat(options_.info.hostname, ": ", violation));
     }
     process_->session.flush(now(), out_);
-    for (Frame& frame : std::exchange(out_.frames, {})) parts_.network.send(id(), parts_.master, std::move(frame));
-    out_.renew_transport = false; // the simulated network keeps no queue of its own
+    for (Frame& frame : std::exchange(out_.frames, {}))
+        parts_.network.dialerSends(parts_.network.connectionOf(id()), parts_.master, std::move(frame));
+    if (std::exchange(out_.renew_transport, false)) parts_.network.renewTransport(id());
     if (!out_.arrivals.empty()) poke();
     wakeAt(process_->session.nextDeadline());
     wakeAt(process_->core->nextDeadline());
@@ -135,16 +136,17 @@ void AgentNode::carryOut(agent::Output output) {
     }
     for (agent::Output::Said& said : output.effects) {
         const Destination to = std::visit(DestinationOf{}, said.effect);
-        process_->commit.add(to, std::move(said.effect), said.waits_for);
+        process_->commit.add(to, {std::move(said.effect), process_->session.session()}, said.waits_for);
     }
-    for (agent::Effect& effect : process_->commit.take()) perform(std::move(effect));
+    for (Process::Held& held : process_->commit.take()) perform(std::move(held));
 }
 
-void AgentNode::perform(agent::Effect effect) {
+void AgentNode::perform(Process::Held held) {
+    agent::Effect& effect = held.effect;
     if (auto* to_master = std::get_if<agent::ToMaster>(&effect)) {
         checkDurable(to_master->message);
         if (parts_.trace.on()) trace("-> " + show(to_master->message));
-        process_->session.send(process_->session.session(), makeBody(encode(to_master->message)), now(), out_);
+        process_->session.send(held.session, makeBody(encode(to_master->message)), now(), out_);
     } else if (const auto* launch = std::get_if<agent::LaunchContainer>(&effect)) {
         const TaskKey key{launch->framework.id, launch->task.id};
         parts_.checker.launched(options_.info.hostname, key, launch->task.resources, intentDurable(key));

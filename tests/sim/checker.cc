@@ -55,6 +55,8 @@ void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& stat
     const TaskKey key{framework, status.task};
     auto [seen, first] = told_.try_emplace(key, TaskState::kStaging);
     const TaskState before = seen->second;
+    // A question that crossed the task's last word is answered by what is there now: nothing. It ends nothing again.
+    if (isTerminal(before) && status.reason == Reason::kReconciliation && isTerminal(status.state)) return;
     const std::optional<TaskState> next = nextState(before, status.state);
     ++transitions_[static_cast<std::size_t>(before)][static_cast<std::size_t>(status.state)];
     require(next.has_value(), absl::StrCat("illegal transition of ", show(key), ": ", std::string(name(before)), " -> ",

@@ -34,6 +34,8 @@ public:
         ++nodes_[node].life;
         nodes_[node].paused_until = {};
     }
+    // How often the node has crashed.
+    std::uint32_t life(NodeId node) const { return nodes_[node].life; }
     void pause(NodeId node, Time until) { nodes_[node].paused_until = until; }
     bool paused(NodeId node) const { return nodes_[node].paused_until > now_; }
 

@@ -11,7 +11,7 @@ namespace stoa::sim {
 
 FrameworkNode::FrameworkNode(const Parts& parts, const MakeBrain& make_brain)
     : Node(parts.queue), parts_(parts), brain_(make_brain(id(), [this] { poke(); })) {
-    parts_.network.attach(id(), [this](NodeId, Frame frame) {
+    parts_.network.attach(id(), [this](const Connection&, Frame frame) {
         if (!up()) return;
         process_->frames.push_back(std::move(frame));
         poke();
@@ -51,8 +51,9 @@ void FrameworkNode::run() {
         process_->session.send(process_->session.session(), makeBody(encode(call)), now(), out_);
     }
     process_->session.flush(now(), out_);
-    for (Frame& frame : std::exchange(out_.frames, {})) parts_.network.send(id(), parts_.master, std::move(frame));
-    out_.renew_transport = false;
+    for (Frame& frame : std::exchange(out_.frames, {}))
+        parts_.network.dialerSends(parts_.network.connectionOf(id()), parts_.master, std::move(frame));
+    if (std::exchange(out_.renew_transport, false)) parts_.network.renewTransport(id());
     if (!out_.arrivals.empty()) poke();
     wakeAt(process_->session.nextDeadline());
     wakeAt(brain_->nextDeadline());

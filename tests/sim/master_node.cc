@@ -6,6 +6,7 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <variant>
 
@@ -23,12 +24,21 @@ struct DestinationOf {
     Destination operator()(const master::Delta&) const { return kReadModel; }
 };
 
-std::string connectionName(NodeId node) { return absl::StrCat(node); }
+std::string nameOf(const Connection& connection) {
+    return absl::StrCat(connection.dialer, ".", connection.life, ".", connection.transport);
+}
 
-NodeId nodeNamed(std::string_view connection) {
-    NodeId node = 0;
-    for (char c : connection) node = node * 10 + static_cast<NodeId>(c - '0');
-    return node;
+Connection connectionNamed(std::string_view name) {
+    std::array<std::uint32_t, 3> parts{};
+    std::size_t part = 0;
+    for (char c : name) {
+        if (c == '.') {
+            ++part;
+        } else {
+            parts[part] = parts[part] * 10 + static_cast<std::uint32_t>(c - '0');
+        }
+    }
+    return {parts[0], parts[1], parts[2]};
 }
 
 } // namespace
@@ -39,7 +49,7 @@ MasterNode::Process::Process(std::uint64_t epoch, master::Options options, maste
 MasterNode::MasterNode(const Parts& parts, master::Options options)
     : Node(parts.queue), parts_(parts), options_(std::move(options)),
       disk_(parts.queue, parts.rng, parts.counts, parts.faults) {
-    parts_.network.attach(id(), [this](NodeId from, Frame frame) {
+    parts_.network.attach(id(), [this](const Connection& from, Frame frame) {
         if (!up()) return;
         process_->inbox.emplace_back(from, std::move(frame));
         poke();
@@ -66,7 +76,7 @@ void MasterNode::run() {
     const WallTime wall{now().time_since_epoch().count()};
     master::Output output;
     for (auto& [from, frame] : std::exchange(process_->inbox, {})) {
-        process_->sessions.onFrame(connectionName(from), std::move(frame), now(), out_);
+        process_->sessions.onFrame(nameOf(from), std::move(frame), now(), out_);
     }
     process_->sessions.tick(now(), out_);
     for (Arrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival), output);
@@ -81,7 +91,7 @@ void MasterNode::run() {
     }
     process_->sessions.flush(now(), out_);
     for (SessionTable::FrameTo& frame : std::exchange(out_.frames, {})) {
-        parts_.network.send(id(), nodeNamed(frame.connection), std::move(frame.frame));
+        parts_.network.acceptorSends(id(), connectionNamed(frame.connection), std::move(frame.frame));
     }
     // What sending led to (a full outbox) is looked at in a turn of its own.
     if (!out_.arrivals.empty()) poke();
@@ -93,7 +103,7 @@ void MasterNode::onArrival(Arrival arrival, master::Output& output) {
     const WallTime wall{now().time_since_epoch().count()};
     if (const auto* opened = std::get_if<arrival::Opened>(&arrival)) {
         const std::string connection(process_->sessions.connectionOf(opened->peer).value_or(""));
-        process_->kinds[opened->peer] = parts_.kind_of(nodeNamed(connection));
+        process_->kinds[opened->peer] = parts_.kind_of(connectionNamed(connection).dialer);
     } else if (const auto* message = std::get_if<arrival::Message>(&arrival)) {
         onMessage(message->peer, message->body, output);
     } else {

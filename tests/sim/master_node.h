@@ -57,7 +57,7 @@ private:
         master::Master core;
         OutputCommit<master::Effect> commit;
         absl::flat_hash_map<Peer, Kind> kinds;
-        std::vector<std::pair<NodeId, Frame>> inbox;
+        std::vector<std::pair<Connection, Frame>> inbox;
     };
 
     void onArrival(Arrival arrival, master::Output& output);

@@ -2,6 +2,9 @@
 // one way for as long as a partition lasts. Frames between two nodes otherwise keep their order, as TCP keeps it. What
 // is on its way survives its sender and is lost with its receiver.
 //
+// A connection is one dialer's transport: a new life of its process has another, and so has a dialer that renews it; what
+// is sent to the old one is lost. A restarted acceptor is found by the same connection, as ZeroMQ reconnects by itself.
+//
 // Owned by the World; single-threaded.
 #pragma once
 
@@ -20,10 +23,16 @@
 
 namespace stoa::sim {
 
+struct Connection {
+    NodeId dialer = 0;
+    std::uint32_t life = 0;
+    std::uint32_t transport = 0;
+};
+
 class Network {
 public:
-    // Called in the receiver's life, with the sender's name.
-    using Receive = std::function<void(NodeId from, Frame)>;
+    // Called in the receiver's life.
+    using Receive = std::function<void(const Connection&, Frame)>;
 
     Network(EventQueue& queue, Rng& rng, FaultCounts& counts, FaultPlan faults)
         : queue_(queue), rng_(rng), counts_(counts), faults_(faults) {}
@@ -33,16 +42,19 @@ public:
         receivers_[node] = std::move(receive);
     }
 
-    void send(NodeId from, NodeId to, Frame frame) {
-        ++sent_;
-        Link& link = links_[{from, to}];
-        if (link.cut_until > queue_.now()) {
-            ++counts_[static_cast<std::size_t>(Fault::kPartition)];
-            return;
-        }
-        if (strikes(Fault::kDrop)) return;
-        if (strikes(Fault::kDuplicate)) deliver(link, from, to, frame);
-        deliver(link, from, to, std::move(frame));
+    void dialerSends(const Connection& connection, NodeId acceptor, Frame frame) {
+        send(connection, connection.dialer, acceptor, std::move(frame));
+    }
+    void acceptorSends(NodeId acceptor, const Connection& connection, Frame frame) {
+        send(connection, acceptor, connection.dialer, std::move(frame));
+    }
+    // The dialer's connection in its present life.
+    Connection connectionOf(NodeId dialer) const {
+        return {dialer, queue_.life(dialer), dialer < transports_.size() ? transports_[dialer] : 0};
+    }
+    void renewTransport(NodeId dialer) {
+        if (transports_.size() <= dialer) transports_.resize(dialer + 1);
+        ++transports_[dialer];
     }
 
     void cut(NodeId from, NodeId to, Time until) { links_[{from, to}].cut_until = until; }
@@ -64,14 +76,28 @@ private:
         return true;
     }
 
-    void deliver(Link& link, NodeId from, NodeId to, Frame frame) {
+    void send(const Connection& connection, NodeId from, NodeId to, Frame frame) {
+        ++sent_;
+        Link& link = links_[{from, to}];
+        if (link.cut_until > queue_.now()) {
+            ++counts_[static_cast<std::size_t>(Fault::kPartition)];
+            return;
+        }
+        if (strikes(Fault::kDrop)) return;
+        if (strikes(Fault::kDuplicate)) deliver(link, connection, to, frame);
+        deliver(link, connection, to, std::move(frame));
+    }
+
+    void deliver(Link& link, const Connection& connection, NodeId to, Frame frame) {
         Duration wait = std::chrono::microseconds(20 + rng_.below(300));
         if (strikes(Fault::kDelay)) wait += std::chrono::milliseconds(rng_.below(8'000));
         Time at = queue_.now() + wait;
         if (!strikes(Fault::kReorder)) at = std::max(at, link.last_arrival);
         link.last_arrival = std::max(link.last_arrival, at);
-        queue_.schedule(to, at - queue_.now(), [this, from, to, frame = std::move(frame)]() mutable {
-            receivers_[to](from, std::move(frame));
+        queue_.schedule(to, at - queue_.now(), [this, connection, to, frame = std::move(frame)]() mutable {
+            const Connection present = connectionOf(connection.dialer);
+            const bool stands = present.life == connection.life && present.transport == connection.transport;
+            if (to != connection.dialer || stands) receivers_[to](connection, std::move(frame));
         });
     }
 
@@ -81,6 +107,7 @@ private:
     FaultPlan faults_;
     std::uint64_t sent_ = 0;
     std::vector<Receive> receivers_;
+    std::vector<std::uint32_t> transports_;                      // by dialer: how often it was renewed
     absl::flat_hash_map<std::pair<NodeId, NodeId>, Link> links_; // never iterated for a decision
 };
 

@@ -69,15 +69,20 @@ std::vector<std::string> unreached(const Totals& totals) {
     // Every state that this version's cluster can be in, by the ways that lead there.
     using enum TaskState;
     for (const auto& [from, to] : std::vector<std::pair<TaskState, TaskState>>{{kStaging, kStarting},
+                                                                               {kStaging, kUnreachable},
+                                                                               {kStaging, kDropped},
+                                                                               {kStaging, kGone},
                                                                                {kStarting, kRunning},
+                                                                               {kStarting, kFailed},
                                                                                {kRunning, kRunning},
                                                                                {kRunning, kFinished},
                                                                                {kRunning, kFailed},
-                                                                               {kStarting, kFailed},
                                                                                {kRunning, kKilled},
                                                                                {kRunning, kUnreachable},
+                                                                               {kRunning, kLost},
                                                                                {kUnreachable, kRunning},
-                                                                               {kStaging, kLost}}) {
+                                                                               {kUnreachable, kLost},
+                                                                               {kUnreachable, kFinished}}) {
         if (totals.transitions[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)] == 0) {
             missing.push_back(absl::StrCat("transition ", std::string(name(from)), " -> ", std::string(name(to)),
                                            " was never seen by a framework"));
