@@ -36,7 +36,9 @@ struct AgentTask {
     FrameworkId framework;
     TaskInfo info;
     TaskState state = TaskState::kStaging; // latest, acknowledged or not
-    TaskStatus status;                     // the latest status; its uuid is absent when acknowledged
+    // The status that waits for an acknowledgement first (it has a uuid), else the last that was acknowledged: how far
+    // the framework's story of the task can be told without telling its end before its middle.
+    TaskStatus status;
 };
 
 namespace agent_says {
@@ -45,7 +47,7 @@ namespace agent_says {
 struct Register {
     AgentInfo info;
     Incarnation incarnation;
-    std::vector<AgentTask> tasks; // all that aren't terminal and acknowledged
+    std::vector<AgentTask> tasks;          // all that aren't terminal and acknowledged
     std::vector<FrameworkInfo> frameworks; // those of the tasks
 };
 // Repeated until acknowledged; updates of one task arrive in order.
