@@ -173,33 +173,37 @@ $(BUILD)/generated/%.capnp.h $(BUILD)/generated/%.capnp.c++ &: %.capnp $(SCHEMAS
 .SECONDARY: $(GENERATED) $(GENERATED:.h=.c++)
 
 compile = $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -MF $(@:.o=.d)
+# An object is as old as the moment its compilation began: a header saved while it was being compiled is newer, and the
+# object is made again, where it would otherwise pass for up to date and disagree with the others on a struct.
+begin = $(Q)mkdir -p $(@D) && touch $@.begun
+end = { touch -r $@.begun $@ 2>/dev/null || :; rm -f $@.begun; }
 
 $(BUILD)/obj/%.o: %.cc $(BUILD)/flags/compile | $(GENERATED)
 	$(call say,CXX,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(compile) $(WARNINGS) -c $< -o $@
+	$(begin)
+	$(Q)$(compile) $(WARNINGS) -c $< -o $@ && $(end)
 
 $(BUILD)/obj/%.capnp.o: $(BUILD)/generated/%.capnp.c++ $(BUILD)/flags/compile | $(GENERATED)
 	$(call say,CXX,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(compile) -c $< -o $@
+	$(begin)
+	$(Q)$(compile) -c $< -o $@ && $(end)
 
 $(BUILD)/obj/agent/shim/%.o: agent/shim/%.cc $(BUILD)/flags/shim
 	$(call say,CXX,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CXX) -I. $(SHIM_CXXFLAGS) $(WARNINGS) -MMD -MP -c $< -o $@
+	$(begin)
+	$(Q)$(CXX) -I. $(SHIM_CXXFLAGS) $(WARNINGS) -MMD -MP -c $< -o $@ && $(end)
 
 # Tests include GoogleTest and RapidCheck from one precompiled header: half of a test's compile time.
 $(BUILD)/pch/tests.h.gch: $(BUILD)/flags/compile
 	$(call say,PCH,$@)
-	$(Q)mkdir -p $(@D)
+	$(begin)
 	$(Q)printf '#include <%s>\n' gtest/gtest.h gmock/gmock.h rapidcheck.h rapidcheck/gtest.h > $(@:.gch=)
-	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) $(WARNINGS) -x c++-header $(@:.gch=) -o $@
+	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) $(WARNINGS) -x c++-header $(@:.gch=) -o $@ && $(end)
 
 $(BUILD)/obj/tests/unit/%.o: tests/unit/%.cc $(BUILD)/flags/compile $(BUILD)/pch/tests.h.gch | $(GENERATED)
 	$(call say,CXX,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(compile) $(WARNINGS) -include $(BUILD)/pch/tests.h -c $< -o $@
+	$(begin)
+	$(Q)$(compile) $(WARNINGS) -include $(BUILD)/pch/tests.h -c $< -o $@ && $(end)
 
 # Archives. Made anew each time, so that an object whose source is gone does not stay inside.
 protocol_OBJECTS := $(call objects,$(protocol_SOURCES)) $(SCHEMAS:%=$(BUILD)/obj/%.o)
