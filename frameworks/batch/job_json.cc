@@ -23,7 +23,6 @@ void put(Writer& out, std::string_view name, std::string_view value) {
     key(out, name);
     text(out, value);
 }
-void put(Writer& out, std::string_view name, const char* value) { put(out, name, std::string_view(value)); }
 void put(Writer& out, std::string_view name, std::int64_t value) {
     key(out, name);
     out.Int64(value);

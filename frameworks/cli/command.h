@@ -10,6 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,12 @@ struct Context {
     std::string master;
     std::string directory;
     bool json = false;
+    std::optional<std::vector<std::string>> command; // what stood behind "--"
     int exit_code = 0;
 };
+
+// --master, --dir, --json: on the application, and on those subcommands that end with somebody else's arguments.
+void addGlobalOptions(CLI::App& app, Context& context);
 
 void addUp(CLI::App& app, Context& context);
 void addDown(CLI::App& app, Context& context);

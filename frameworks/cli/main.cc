@@ -3,8 +3,17 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <clocale>
 #include <csignal>
+#include <string_view>
+
+void stoa::cli::addGlobalOptions(CLI::App& app, Context& context) {
+    app.add_option("--master", context.master,
+                   "HOST[:PORT] of the master's HTTP door (or STOA_MASTER; default: the cluster of `stoa up`)");
+    app.add_option("--dir", context.directory, "directory of a cluster that `stoa up` started (or STOA_DIR)");
+    app.add_flag("--json", context.json, "answers as JSON, for programs");
+}
 
 int main(int argc, char** argv) {
     std::setlocale(LC_ALL, "");
@@ -19,18 +28,18 @@ int main(int argc, char** argv) {
                "not be run. `stoa COMMAND --help` explains each; start with `stoa up`.");
 
     stoa::cli::Context context;
-    app.add_option("--master", context.master,
-                   "HOST[:PORT] of the master's HTTP door (or STOA_MASTER; default: the cluster of `stoa up`)");
-    app.add_option("--dir", context.directory, "directory of a cluster that `stoa up` started (or STOA_DIR)");
-    app.add_flag("--json", context.json, "answers as JSON, for programs");
-
     using namespace stoa::cli;
+    addGlobalOptions(app, context);
     for (auto add : {addUp, addDown, addRun, addSubmit, addJobs, addWait, addLogs, addFetch, addKill, addAgents,
                      addFrameworks, addTasks, addExplain}) {
         add(app, context);
     }
+    // What stands behind "--" is a command of the user's, and none of our business.
+    char** const end = argv + argc;
+    char** const dashes = std::find_if(argv, end, [](const char* argument) { return std::string_view(argument) == "--"; });
+    if (dashes != end) context.command.emplace(dashes + 1, end);
     try {
-        app.parse(argc, argv);
+        app.parse(static_cast<int>(dashes - argv), argv);
     } catch (const CLI::Success& asked) { // --help, --version
         return app.exit(asked);
     } catch (const CLI::ParseError& error) {

@@ -24,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 // When nothing is offered for so long, see whether the task can ever be placed, and later say what is in the way.
 constexpr auto kFirstLook = std::chrono::milliseconds(100);
 constexpr auto kHint = std::chrono::seconds(2);
+constexpr auto kSameInterrupt = std::chrono::milliseconds(200);
 // How long a task outlives this command when it is killed and can't say goodbye.
 constexpr Duration kFailoverTimeout = std::chrono::seconds(30);
 
@@ -112,13 +113,15 @@ private:
     void onSignal() {
         signalfd_siginfo info;
         if (::read(signal_fd_.get(), &info, sizeof info) != sizeof info) return;
+        // A terminal, or timeout(1), may send one ctrl-C twice.
+        if (interrupted_ && Clock::now() - *interrupted_ < kSameInterrupt) return;
         if (!placed_ || interrupted_) {
             // Nothing runs yet, or whoever interrupts doesn't want to wait: the framework goes, and its task with it.
             exit_code_ = static_cast<int>(kSignalled + info.ssi_signo);
             if (interrupted_) std::cerr << "stoa: not waiting for the task's end\n";
             return;
         }
-        interrupted_ = true;
+        interrupted_ = Clock::now();
         scheduler_.kill(*driver_);
     }
 
@@ -195,7 +198,7 @@ private:
     std::optional<Clock::time_point> look_at_ = Clock::now() + kFirstLook;
     bool hinted_ = false;
     bool subscribed_ = false;
-    bool interrupted_ = false;
+    std::optional<Clock::time_point> interrupted_;
     bool torn_down_ = true; // at the end the framework is torn down
     std::optional<int> exit_code_;
 };
@@ -208,14 +211,14 @@ void addRun(CLI::App& app, Context& context) {
         "The output comes as it is written; the exit code is the command's, 128+N when signal N ended it, 125 when\n"
         "it could not be run. Ctrl-C kills the task, a second one does not wait for its end.\n\n"
         "Example:\n  stoa run --cpus=2 --mem=1G -- make -j2");
-    command->prefix_command();
+    endsWithCommand(*command, context);
     auto options = std::make_shared<TaskOptions>();
     options->add(*command);
     command->add_option("--user", options->user,
                         "run it as this user (default: you; root becomes the agents' unprivileged user)");
     command->callback([command, options, &context] {
         context.exit_code = [&]() -> int {
-            absl::StatusOr<std::vector<std::string>> argv = commandOf(*command);
+            absl::StatusOr<std::vector<std::string>> argv = commandOf(*command, context);
             if (!argv.ok()) return fail(argv.status(), kUsage);
             absl::StatusOr<Resources> shape = options->shape();
             if (!shape.ok()) return fail(shape.status(), kUsage);

@@ -151,7 +151,7 @@ absl::StatusOr<batch::JobSpec> specOf(const SubmitOptions& options, const std::v
 }
 
 int submit(const SubmitOptions& options, const CLI::App& command, const Context& context) {
-    absl::StatusOr<std::vector<std::string>> argv = commandOf(command);
+    absl::StatusOr<std::vector<std::string>> argv = commandOf(command, context);
     if (!argv.ok()) return fail(argv.status(), kUsage);
     absl::StatusOr<batch::JobSpec> spec = specOf(options, *argv);
     if (!spec.ok()) return fail(spec.status(), kUsage);
@@ -190,7 +190,7 @@ void addSubmit(CLI::App& app, Context& context) {
         "Example:\n"
         "  stoa submit --array=24 --input=part=part-%i.txt --output=counts -- sh -c 'sort part | uniq -c > counts'\n"
         "  stoa submit --input=part=job:1/*/counts -- sh -c 'cat part.*'");
-    command->prefix_command();
+    endsWithCommand(*command, context);
     auto options = std::make_shared<SubmitOptions>();
     options->task.add(*command);
     command->add_option("--user", options->task.user, "run it as this user; for root only (default: you)");

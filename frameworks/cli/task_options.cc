@@ -86,16 +86,26 @@ std::string TaskOptions::nameOf(const std::vector<std::string>& argv) const {
     return program.substr(program.rfind('/') + 1);
 }
 
-absl::StatusOr<std::vector<std::string>> commandOf(const CLI::App& command) {
+void endsWithCommand(CLI::App& command, Context& context) {
+    command.prefix_command();
+    // Else what isn't known here would be taken for the application's.
+    command.fallthrough(false);
+    addGlobalOptions(command, context);
+}
+
+absl::StatusOr<std::vector<std::string>> commandOf(const CLI::App& command, const Context& context) {
     std::vector<std::string> argv = command.remaining();
-    if (!argv.empty() && argv.front() == "--") {
-        argv.erase(argv.begin());
-    } else if (!argv.empty() && argv.front().size() > 1 && argv.front().front() == '-') {
-        return invalid(argv.front(), " is no option of `stoa ", command.get_name(), "`; `stoa ", command.get_name(),
-                       " --help` lists them");
+    const std::string name = command.get_name();
+    if (!argv.empty() && argv.front().size() > 1 && argv.front().front() == '-') {
+        return invalid(argv.front(), " is no option of `stoa ", name, "`; `stoa ", name, " --help` lists them");
+    }
+    if (context.command) {
+        // Of two commands, `stoa run make -- -j2`, the dashes are the first one's.
+        if (!argv.empty()) argv.emplace_back("--");
+        argv.insert(argv.end(), context.command->begin(), context.command->end());
     }
     if (argv.empty() || argv.front().empty()) {
-        return invalid("say what to run: stoa ", command.get_name(), " [OPTIONS] -- COMMAND [ARGUMENTS]");
+        return invalid("say what to run: stoa ", name, " [OPTIONS] -- COMMAND [ARGUMENTS]");
     }
     return argv;
 }

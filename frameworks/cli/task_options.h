@@ -15,6 +15,8 @@ class App;
 
 namespace stoa::cli {
 
+struct Context;
+
 struct TaskOptions {
     double cpus = 1;
     std::string mem = "128M";
@@ -37,6 +39,8 @@ struct TaskOptions {
 };
 
 // What stands after the options: the command and its arguments. An error names an option that isn't known.
-absl::StatusOr<std::vector<std::string>> commandOf(const CLI::App& command);
+absl::StatusOr<std::vector<std::string>> commandOf(const CLI::App& command, const Context& context);
+// Makes a subcommand one that ends with a command and its arguments.
+void endsWithCommand(CLI::App& command, Context& context);
 
 } // namespace stoa::cli
