@@ -21,34 +21,33 @@ Record randomRecord(RandomMessages& random) {
     }
 }
 
-bool sameRecord(const Record& a, const Record& b) {
-    struct Compare {
-        const Record& other;
-        template <class Kind>
-        const Kind& right() const {
-            return std::get<Kind>(other);
-        }
-        bool operator()(const Identity& left) const { return left.agent == right<Identity>().agent; }
-        bool operator()(const LaunchIntended& left) const {
-            const auto& r = right<LaunchIntended>();
-            return left.framework == r.framework && same(left.task, r.task);
-        }
-        bool operator()(const StatusAppended& left) const {
-            const auto& r = right<StatusAppended>();
-            return left.framework == r.framework && left.status == r.status;
-        }
-        bool operator()(const StatusAcknowledged& left) const {
-            const auto& r = right<StatusAcknowledged>();
-            return left.key == r.key && left.uuid == r.uuid;
-        }
-        bool operator()(const KillIntended& left) const {
-            const auto& r = right<KillIntended>();
-            return left.key == r.key && left.grace == r.grace;
-        }
-        bool operator()(const TaskForgotten& left) const { return left.key == right<TaskForgotten>().key; }
-    };
-    return a.index() == b.index() && std::visit(Compare{b}, a);
-}
+struct Compare {
+    const Record& other;
+    template <class Kind>
+    const Kind& right() const {
+        return std::get<Kind>(other);
+    }
+    bool operator()(const Identity& left) const { return left.agent == right<Identity>().agent; }
+    bool operator()(const LaunchIntended& left) const {
+        const auto& r = right<LaunchIntended>();
+        return left.framework == r.framework && same(left.task, r.task);
+    }
+    bool operator()(const StatusAppended& left) const {
+        const auto& r = right<StatusAppended>();
+        return left.framework == r.framework && left.status == r.status;
+    }
+    bool operator()(const StatusAcknowledged& left) const {
+        const auto& r = right<StatusAcknowledged>();
+        return left.key == r.key && left.uuid == r.uuid;
+    }
+    bool operator()(const KillIntended& left) const {
+        const auto& r = right<KillIntended>();
+        return left.key == r.key && left.grace == r.grace;
+    }
+    bool operator()(const TaskForgotten& left) const { return left.key == right<TaskForgotten>().key; }
+};
+
+bool sameRecord(const Record& a, const Record& b) { return a.index() == b.index() && std::visit(Compare{b}, a); }
 
 TEST(AgentRecords, AreWhatTheyWereAfterDecoding) {
     for (std::uint64_t seed = 0; seed < 2000; ++seed) {

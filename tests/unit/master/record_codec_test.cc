@@ -19,37 +19,36 @@ Record randomRecord(RandomMessages& random) {
     }
 }
 
-bool same(const Record& a, const Record& b) {
-    struct Compare {
-        const Record& other;
-        template <class Kind>
-        const Kind& right() const {
-            return std::get<Kind>(other);
-        }
-        bool operator()(const AgentAdmitted& left) const {
-            const auto& r = right<AgentAdmitted>();
-            return left.info == r.info && left.incarnation == r.incarnation;
-        }
-        bool operator()(const AgentUnreachable& left) const { return left.agent == right<AgentUnreachable>().agent; }
-        bool operator()(const AgentRemoved& left) const { return left.agent == right<AgentRemoved>().agent; }
-        bool operator()(const FrameworkStored& left) const {
-            const auto& r = right<FrameworkStored>();
-            return left.info == r.info && left.principal == r.principal;
-        }
-        bool operator()(const FrameworkDeadline& left) const {
-            const auto& r = right<FrameworkDeadline>();
-            return left.framework == r.framework && left.remaining == r.remaining;
-        }
-        bool operator()(const FrameworkRemoved& left) const {
-            return left.framework == right<FrameworkRemoved>().framework;
-        }
-        bool operator()(const WeightSet& left) const {
-            const auto& r = right<WeightSet>();
-            return left.role == r.role && left.weight == r.weight;
-        }
-    };
-    return a.index() == b.index() && std::visit(Compare{b}, a);
-}
+struct Compare {
+    const Record& other;
+    template <class Kind>
+    const Kind& right() const {
+        return std::get<Kind>(other);
+    }
+    bool operator()(const AgentAdmitted& left) const {
+        const auto& r = right<AgentAdmitted>();
+        return left.info == r.info && left.incarnation == r.incarnation;
+    }
+    bool operator()(const AgentUnreachable& left) const { return left.agent == right<AgentUnreachable>().agent; }
+    bool operator()(const AgentRemoved& left) const { return left.agent == right<AgentRemoved>().agent; }
+    bool operator()(const FrameworkStored& left) const {
+        const auto& r = right<FrameworkStored>();
+        return left.info == r.info && left.principal == r.principal;
+    }
+    bool operator()(const FrameworkDeadline& left) const {
+        const auto& r = right<FrameworkDeadline>();
+        return left.framework == r.framework && left.remaining == r.remaining;
+    }
+    bool operator()(const FrameworkRemoved& left) const {
+        return left.framework == right<FrameworkRemoved>().framework;
+    }
+    bool operator()(const WeightSet& left) const {
+        const auto& r = right<WeightSet>();
+        return left.role == r.role && left.weight == r.weight;
+    }
+};
+
+bool same(const Record& a, const Record& b) { return a.index() == b.index() && std::visit(Compare{b}, a); }
 
 TEST(RegistryRecords, AreWhatTheyWereAfterDecoding) {
     for (std::uint64_t seed = 0; seed < 2000; ++seed) {
