@@ -1,0 +1,184 @@
+// The doors over real sockets: what peers send becomes inputs or ends their session, what readers ask is answered.
+#include "master/doors/answers.h"
+#include "master/doors/http_door.h"
+#include "master/doors/wire_door.h"
+#include "protocol/codec/agent_messages.h"
+#include "protocol/codec/framework_messages.h"
+#include "protocol/http/client.h"
+#include "protocol/wire/dialer.h"
+#include "tests/unit/master/core_world.h"
+
+#include <poll.h>
+
+#include <thread>
+
+namespace stoa::master {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool readable(int fd) {
+    pollfd wait{fd, POLLIN, 0};
+    return ::poll(&wait, 1, 10'000) == 1;
+}
+
+// A peer that dialed, and the master's end of its session.
+class WireDoorTest : public testing::Test {
+protected:
+    WireDoorTest() {
+        AcceptorOptions accepting;
+        accepting.port = 0;
+        accepting.linger = 0s;
+        acceptor_ = *Acceptor::create(accepting);
+        door_ = std::make_unique<WireDoor>(*acceptor_);
+        DialerOptions dialing;
+        dialing.address = "127.0.0.1:" + std::to_string(acceptor_->boundPort());
+        dialing.linger = 0s;
+        dialer_ = *Dialer::create(dialing);
+        while (!connected_) take();
+    }
+    void take() {
+        ASSERT_TRUE(readable(dialer_->eventFd()));
+        for (DialerArrival& arrived : dialer_->take()) {
+            if (std::holds_alternative<dialed::Connected>(arrived)) connected_ = true;
+            if (std::holds_alternative<dialed::Gone>(arrived)) gone_ = true;
+        }
+    }
+    // The next input that the door makes of what arrives.
+    Input next() {
+        for (;;) {
+            if (!readable(acceptor_->eventFd())) {
+                ADD_FAILURE() << "nothing arrived";
+                return Wake{};
+            }
+            std::optional<Input> found;
+            for (const Arrival& arrival : acceptor_->take()) {
+                std::optional<Input> input = door_->read(arrival);
+                if (input && !found) found = std::move(input);
+            }
+            if (found) return *std::move(found);
+        }
+    }
+
+    std::unique_ptr<Acceptor> acceptor_;
+    std::unique_ptr<WireDoor> door_;
+    std::unique_ptr<Dialer> dialer_;
+    bool connected_ = false;
+    bool gone_ = false;
+};
+
+TEST_F(WireDoorTest, ARegistrationMakesAnAgentsSession) {
+    World world;
+    const TestAgent agent = world.newAgent(4, 1024);
+    dialer_->send(encode(FromAgent(agent_says::Register{agent.info, agent.incarnation, {}, {}})));
+    const auto first = std::get<AgentMessage>(next());
+    EXPECT_EQ(std::get<agent_says::Register>(first.message).info, agent.info);
+    dialer_->send(encode(FromAgent(agent_says::Unregister{})));
+    EXPECT_TRUE(std::holds_alternative<agent_says::Unregister>(std::get<AgentMessage>(next()).message));
+}
+
+TEST_F(WireDoorTest, ASubscriptionMakesAFrameworksSession) {
+    dialer_->send(encode(AddressedCall{FrameworkId(), call::Subscribe{World::frameworkInfo(), {}}}));
+    const auto first = std::get<FrameworkCall>(next());
+    EXPECT_EQ(std::get<call::Subscribe>(first.call).info, World::frameworkInfo());
+    dialer_->send(encode(AddressedCall{FrameworkId("f"), call::Teardown{}}));
+    EXPECT_TRUE(std::holds_alternative<call::Teardown>(std::get<FrameworkCall>(next()).call));
+}
+
+TEST_F(WireDoorTest, AMalformedMessageEndsTheSessionAndIsCounted) {
+    dialer_->send(std::string("this is no message at all"));
+    EXPECT_TRUE(std::holds_alternative<PeerGone>(next()));
+    EXPECT_EQ(door_->malformed(), 1u);
+    while (!gone_) take();
+}
+
+TEST_F(WireDoorTest, WhatIsSaidToAPeerArrivesBeforeItsEnd) {
+    dialer_->send(encode(AddressedCall{FrameworkId(), call::Subscribe{World::frameworkInfo(), {}}}));
+    const Peer peer = std::get<FrameworkCall>(next()).peer;
+    door_->say(ToFrameworkPeer{peer, event::Error{"no"}});
+    door_->say(ClosePeer{peer, "no"});
+    std::vector<std::string> heard;
+    while (!gone_) {
+        ASSERT_TRUE(readable(dialer_->eventFd()));
+        for (DialerArrival& arrived : dialer_->take()) {
+            if (const auto* message = std::get_if<dialed::Message>(&arrived)) heard.push_back(*message->body);
+            if (std::holds_alternative<dialed::Gone>(arrived)) gone_ = true;
+        }
+    }
+    ASSERT_EQ(heard.size(), 1u);
+    EXPECT_EQ(std::get<event::Error>(*decodeEvent(heard[0])).message, "no");
+}
+
+class HttpDoorTest : public testing::Test {
+protected:
+    HttpDoorTest() {
+        door_ = *HttpDoor::start(http::ServerOptions{}, Identity{"m", 1, {"127.0.0.1", 0}, 5052, "0.1.0", {}, {}},
+                                 questions_);
+    }
+    http::ClientResponse get(const std::string& target) {
+        absl::StatusOr<http::ClientResponse> response =
+            http::get("http://127.0.0.1:" + std::to_string(door_->port()) + target);
+        EXPECT_TRUE(response.ok()) << response.status();
+        return response.ok() ? *response : http::ClientResponse{};
+    }
+    // As get(), with this thread as the state thread.
+    http::ClientResponse ask(const std::string& target) {
+        http::ClientResponse response;
+        std::thread reader([&] { response = get(target); });
+        EXPECT_TRUE(readable(questions_.eventFd()));
+        questions_.answerAll({world_.master(), world_.now(), {}, door_->counts(), 7, 0, 0, 0});
+        reader.join();
+        return response;
+    }
+
+    World world_;
+    Questions questions_;
+    std::unique_ptr<HttpDoor> door_;
+};
+
+TEST_F(HttpDoorTest, StateShowsWhatTheCoreRevealed) {
+    TestAgent agent = world_.agent();
+    door_->show(world_.deltas());
+    EXPECT_NE(get("/state").body.find(agent.id().value()), std::string::npos);
+    EXPECT_NE(get("/master/slaves").body.find(agent.id().value()), std::string::npos);
+    EXPECT_EQ(get("/slaves?slave_id=other").body, R"({"slaves":[],"recovered_slaves":[]})");
+    EXPECT_EQ(get("/health").status, 200);
+    EXPECT_EQ(get("/version").body, R"({"version":"0.1.0"})");
+    EXPECT_EQ(get("/nothing").status, 404);
+}
+
+TEST_F(HttpDoorTest, ABadQueryIsRefusedWithTheReason) {
+    const http::ClientResponse response = get("/tasks?limit=many");
+    EXPECT_EQ(response.status, 400);
+    EXPECT_EQ(response.body, "limit: \"many\" is not a number of tasks");
+    EXPECT_EQ(get("/tasks?order=up").status, 400);
+    EXPECT_EQ(get("/tasks?limit=-1").status, 200);
+}
+
+TEST_F(HttpDoorTest, MetricsComeFromTheStateThread) {
+    world_.agent();
+    const http::ClientResponse response = ask("/metrics");
+    EXPECT_NE(response.body.find("stoa_agents{state=\"active\"} 1\n"), std::string::npos) << response.body;
+    EXPECT_NE(response.body.find("stoa_agent_registrations_total 1\n"), std::string::npos);
+    EXPECT_NE(response.body.find("stoa_store_commits_total 7\n"), std::string::npos);
+    EXPECT_NE(response.body.find("# TYPE stoa_agents gauge\n"), std::string::npos);
+}
+
+TEST_F(HttpDoorTest, ExplainSaysWhatFallsShort) {
+    world_.agent(4, 1024);
+    TestFramework framework = world_.framework();
+    Demand demand;
+    demand.name = "giant";
+    demand.shape = Resources::cpusMem(64, 1024);
+    demand.count = 1;
+    world_.call(framework, call::SetDemands{{demand}});
+    const http::ClientResponse response = ask("/api/stoa/explain?framework=" + framework.id().value());
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_NE(response.body.find("\"demand\":\"giant\""), std::string::npos) << response.body;
+    EXPECT_NE(response.body.find("needs cpus 64, has 4"), std::string::npos) << response.body;
+    EXPECT_EQ(ask("/api/stoa/explain?framework=none").status, 404);
+    EXPECT_EQ(ask("/api/stoa/explain?framework=" + framework.id().value() + "&resources=cpus:x").status, 400);
+}
+
+} // namespace
+} // namespace stoa::master
