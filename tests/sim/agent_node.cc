@@ -114,6 +114,7 @@ void AgentNode::onArrival(DialerArrival arrival, agent::Output& output) {
     const WallTime wall{now().time_since_epoch().count()};
     if (const auto* connected = std::get_if<dialed::Connected>(&arrival)) {
         highest_epoch_ = std::max(highest_epoch_, connected->epoch);
+        ++process_->connections;
         process_->core->step(agent::MasterConnected{}, now(), wall, output);
     } else if (const auto* message = std::get_if<dialed::Message>(&arrival)) {
         absl::StatusOr<ToAgent> decoded = decodeToAgent(*message->body);
@@ -136,17 +137,17 @@ void AgentNode::carryOut(agent::Output output) {
     }
     for (agent::Output::Said& said : output.effects) {
         const Destination to = std::visit(DestinationOf{}, said.effect);
-        process_->commit.add(to, {std::move(said.effect), process_->session.session()}, said.waits_for);
+        process_->commit.add(to, std::move(said.effect), said.waits_for);
     }
-    for (Process::Held& held : process_->commit.take()) perform(std::move(held));
+    for (agent::Effect& effect : process_->commit.take()) perform(std::move(effect));
 }
 
-void AgentNode::perform(Process::Held held) {
-    agent::Effect& effect = held.effect;
+void AgentNode::perform(agent::Effect effect) {
     if (auto* to_master = std::get_if<agent::ToMaster>(&effect)) {
+        if (to_master->connection != process_->connections) return; // meant for an earlier session
         checkDurable(to_master->message);
         if (parts_.trace.on()) trace("-> " + show(to_master->message));
-        process_->session.send(held.session, makeBody(encode(to_master->message)), now(), out_);
+        process_->session.send(process_->session.session(), makeBody(encode(to_master->message)), now(), out_);
     } else if (const auto* launch = std::get_if<agent::LaunchContainer>(&effect)) {
         const TaskKey key{launch->framework.id, launch->task.id};
         parts_.checker.launched(options_.info.hostname, key, launch->task.resources, intentDurable(key));

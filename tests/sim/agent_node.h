@@ -56,13 +56,8 @@ private:
             : rng(seed), session(0, highest_epoch, rng, counters, now) {}
         Rng rng; // this process's own chance, so that a process's draws don't depend on others'
         DialerSession session;
-        // With the session that a message to the master was meant for: held over a reconnection it is of no use, and would
-        // come before the registration.
-        struct Held {
-            agent::Effect effect;
-            std::uint64_t session = 0;
-        };
-        OutputCommit<Held> commit;
+        OutputCommit<agent::Effect> commit;
+        std::uint64_t connections = 0; // sessions so far, as the core counts them
         std::unique_ptr<agent::Agent> core;
         std::vector<Frame> frames;
         std::vector<agent::Input> inbox;
@@ -71,7 +66,7 @@ private:
     void trace(const std::string& what) const { parts_.trace.line(options_.info.hostname, what); }
     void onArrival(DialerArrival arrival, agent::Output& output);
     void carryOut(agent::Output output);
-    void perform(Process::Held held);
+    void perform(agent::Effect effect);
     bool intentDurable(const TaskKey& key) const;
     void checkDurable(const FromAgent& message) const;
 

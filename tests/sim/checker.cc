@@ -53,15 +53,23 @@ void apply(std::map<std::string, std::string>& model, const master::Delta& delta
 
 void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& status) {
     const TaskKey key{framework, status.task};
-    auto [seen, first] = told_.try_emplace(key, TaskState::kStaging);
-    const TaskState before = seen->second;
+    Story& story = told_[key];
+    const std::uint32_t bit = 1U << static_cast<std::uint32_t>(status.state);
+    // Acknowledgements are stored lazily, so an agent that crashed may tell an update again that it had told before, and
+    // a master that asks such an agent answers with it.
+    const bool repeated =
+        status.uuid ? !updates_told_.insert(*status.uuid).second
+                    : status.reason == Reason::kReconciliation && (story.states & bit) != 0 && !isTerminal(story.state);
     // A question that crossed the task's last word is answered by what is there now: nothing. It ends nothing again.
-    if (isTerminal(before) && status.reason == Reason::kReconciliation && isTerminal(status.state)) return;
-    const std::optional<TaskState> next = nextState(before, status.state);
-    ++transitions_[static_cast<std::size_t>(before)][static_cast<std::size_t>(status.state)];
-    require(next.has_value(), absl::StrCat("illegal transition of ", show(key), ": ", std::string(name(before)), " -> ",
-                                           std::string(name(status.state)), " (", status.message, ")"));
-    seen->second = status.state;
+    const bool crossed =
+        isTerminal(story.state) && isTerminal(status.state) && status.reason == Reason::kReconciliation;
+    if (repeated || crossed) return;
+    const std::optional<TaskState> next = nextState(story.state, status.state);
+    ++transitions_[static_cast<std::size_t>(story.state)][static_cast<std::size_t>(status.state)];
+    require(next.has_value(), absl::StrCat("illegal transition of ", show(key), ": ", std::string(name(story.state)),
+                                           " -> ", std::string(name(status.state)), " (", status.message, ")"));
+    story.state = status.state;
+    story.states |= bit;
 }
 
 void Checker::frameworkSubscribed(const FrameworkId& framework, std::uint64_t epoch) {

@@ -58,7 +58,12 @@ private:
 
     std::string violation_;
     Transitions transitions_{};
-    absl::flat_hash_map<TaskKey, TaskState> told_;
+    struct Story {
+        TaskState state = TaskState::kStaging;
+        std::uint32_t states = 0; // a bit for each that was told
+    };
+    absl::flat_hash_map<TaskKey, Story> told_;
+    absl::flat_hash_set<Uuid> updates_told_;
     absl::flat_hash_map<FrameworkId, std::uint64_t> epochs_;
     absl::flat_hash_set<TaskKey> launched_;
     std::map<std::string, MachineSeen> machines_;

@@ -140,8 +140,8 @@ void Worker::notSaid(const Call& call, Time) {
     for (const TaskInfo& task : accept->launches) {
         const std::optional<std::uint32_t> piece = pieceOf(task.id);
         if (!piece || book_[*piece].phase != Phase::kLaunched) continue;
-        // Nobody has heard of this attempt, so its number is still free.
-        book_[*piece].phase = Phase::kTodo;
+        // The master may have been asked about this attempt: its number is burnt, or "gone" would be said of the next.
+        book_[*piece] = {Phase::kTodo, book_[*piece].attempt + 1, false};
         todo_.insert(*piece);
     }
     stateDemands();
