@@ -23,12 +23,13 @@ public:
                               std::span<const std::uint32_t> candidates) {
         if (candidates.empty()) return kNone;
         if (request.wanted == 0) return *std::min_element(candidates.begin(), candidates.end());
+        if (candidates.size() == 1) return candidates[0];
         const Direction asked = direction(shares, request.shape);
         std::uint32_t best = kNone;
-        std::uint64_t best_score = 0;
+        Cosine best_score;
         for (std::uint32_t candidate : candidates) {
-            const std::uint64_t score = cosineSquared(asked, direction(shares, view.agent(candidate).free));
-            if (best == kNone || score > best_score || (score == best_score && candidate < best)) {
+            const Cosine score = cosine(asked, direction(shares, view.agent(candidate).free));
+            if (best == kNone || best_score < score || (!(score < best_score) && candidate < best)) {
                 best = candidate;
                 best_score = score;
             }
@@ -38,8 +39,8 @@ public:
 
 private:
     using Direction = std::array<std::uint64_t, kScalars>; // the longest component has kDirectionBits
+    static constexpr int kDirectionBits = 15;
 
-    static constexpr int kDirectionBits = 14;
     static Direction direction(const Shares& shares, const std::int64_t (&amounts)[kScalars]) {
         Direction towards{};
         std::uint64_t longest = 1;
@@ -51,15 +52,24 @@ private:
         for (std::uint64_t& component : towards) component = shift > 0 ? component >> shift : component << -shift;
         return towards;
     }
-    // Scaled so that it compares between candidates; the asked direction's length is the same for all.
-    static std::uint64_t cosineSquared(const Direction& asked, const Direction& free) {
+
+    // The square of the cosine, but for the asked direction's length, which is the same for all: a fraction.
+    struct Cosine {
+        std::uint64_t above = 0; // at most 2^64
+        std::uint64_t below = 1; // at most 2^32
+        bool operator<(const Cosine& other) const {
+            using Wide = unsigned __int128;
+            return Wide{above} * other.below < Wide{other.above} * below;
+        }
+    };
+    static Cosine cosine(const Direction& asked, const Direction& free) {
         std::uint64_t product = 0;
         std::uint64_t length = 1;
         for (std::size_t i = 0; i < kScalars; ++i) {
             product += asked[i] * free[i];
             length += free[i] * free[i];
         }
-        return product * product / length;
+        return {product * product, length};
     }
 };
 

@@ -21,7 +21,7 @@ absl::StatusOr<Slot> Ledger::addAgent(const AgentId& id, const Resources& total,
                 concat("agent ", id.value(), " has ", total.toString(), ", more than a cluster can add up"));
         }
     }
-    const Slot slot = agents_.add(Agent{id, attributes, total, total, {}, {}, false});
+    const Slot slot = agents_.add(Agent{id, attributes, total, total, {}, {}, 0, false});
     agent_slots_.emplace(id, slot);
     agent_figures_.resize(agents_.end());
     mirrorFree(slot);
@@ -161,6 +161,7 @@ Slot Ledger::offer(Slot agent, Slot client, Slot request, std::uint32_t count, s
     offer_slots_.emplace(offers_made_, slot);
     Framework& framework = frameworks_[clients_[client].framework];
     agents_[agent].offers.push(offers_, slot);
+    agents_[agent].offered_in = turn;
     framework.offers.push(offers_, slot);
     ++framework.open_offers;
     client_figures_[client].units += std::max(count, 1U);

@@ -59,6 +59,7 @@ public:
         Resources free; // its scalars are repeated in view().agents
         SlotList<Offer, &Offer::on_agent> offers;
         SlotList<Task, &Task::on_agent> tasks;
+        std::uint64_t offered_in = 0; // the turn of the latest offer ever made of it
         bool overcommitted = false;
     };
     struct Framework {

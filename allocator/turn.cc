@@ -9,39 +9,39 @@
 
 #include <algorithm>
 #include <cassert>
+#include <tuple>
 #include <utility>
 
 namespace stoa::allocator {
 namespace {
 
-// Candidates that a module chooses among. More place better and cost more: eight are within a percent of all.
-constexpr std::size_t kSampled = 8;
+// Candidates that a module chooses among: a cluster fills to within a percent of what choosing among all agents gives.
+constexpr std::size_t kSampled = 4;
 
 // A client in a turn: what it may get something for, in the order of its demands.
 struct Contender {
-    Slot client = kNoSlot;
-    std::vector<Slot> requests;
-    std::size_t at = 0; // in requests: those before it get nothing more in this turn
+    std::size_t at = 0;  // in the turn's requests: those before it get nothing more in this turn
+    std::size_t end = 0; // one past its last
     bool retired = false;
 };
 
 class Turn {
 public:
     Turn(Ledger& ledger, Eligibility& eligibility, std::uint64_t number)
-        : ledger_(ledger), eligibility_(eligibility), number_(number), places_(ledger.clients().end(), kNoSlot) {
-        for (Slot request : eligibility.contenders()) {
-            const Slot client = eligibility.requests()[request].client;
-            if (places_[client] == kNoSlot) {
+        : ledger_(ledger), eligibility_(eligibility), number_(number), requests_(eligibility.contenders()),
+          places_(ledger.clients().end(), kNoSlot) {
+        const auto& all = eligibility.requests();
+        std::sort(requests_.begin(), requests_.end(), [&](Slot a, Slot b) {
+            return std::tie(all[a].client, all[a].order) < std::tie(all[b].client, all[b].order);
+        });
+        for (std::size_t at = 0; at < requests_.size(); ++at) {
+            const Slot client = all[requests_[at]].client;
+            if (clients_.empty() || clients_.back() != client) {
                 places_[client] = static_cast<Slot>(contenders_.size());
-                contenders_.push_back({client, {}});
+                contenders_.push_back({at, at});
                 clients_.push_back(client);
             }
-            contenders_[places_[client]].requests.push_back(request);
-        }
-        for (Contender& contender : contenders_) {
-            std::sort(contender.requests.begin(), contender.requests.end(), [&](Slot a, Slot b) {
-                return eligibility.requests()[a].order < eligibility.requests()[b].order;
-            });
+            ++contenders_.back().end;
         }
     }
 
@@ -54,12 +54,10 @@ public:
         return contender.retired ? nullptr : &contender;
     }
 
-    // The request that is the client's turn for; none when it wants nothing more.
+    // The request that it is the client's turn for; none when it wants nothing more.
     Slot request(Contender& contender) {
-        while (contender.at < contender.requests.size()) {
-            const Slot request = contender.requests[contender.at];
-            if (eligibility_.requests()[request].wanting) return request;
-            ++contender.at;
+        for (; contender.at < contender.end; ++contender.at) {
+            if (eligibility_.requests()[requests_[contender.at]].wanting) return requests_[contender.at];
         }
         contender.retired = true;
         return kNoSlot;
@@ -85,13 +83,9 @@ public:
                           free.toString(), " is free");
         }
         Resources pieces = cut(free, request.shape, count);
-        const auto& list = ledger_.agents()[agent].offers;
-        for (Slot offer = list.last(); offer != kNoSlot; offer = list.before(ledger_.offers(), offer)) {
-            const Ledger::Offer& open = ledger_.offers()[offer];
-            if (open.turn != number_) break;
-            if (open.request != request_slot) continue;
+        if (const Slot offer = openedFor(request_slot, agent); offer != kNoSlot) {
             ledger_.grow(offer, count, pieces);
-            eligibility_.offerMade(open, count);
+            eligibility_.offerMade(ledger_.offers()[offer], count);
             return {};
         }
         open(request_slot, agent, count, std::move(pieces));
@@ -101,8 +95,8 @@ public:
     // Requests that could still get something look again in the next turn.
     void cutShort() {
         for (const Contender& contender : contenders_) {
-            for (std::size_t at = contender.at; at < contender.requests.size() && !contender.retired; ++at) {
-                eligibility_.setExhausted(contender.requests[at], false);
+            for (std::size_t at = contender.at; at < contender.end && !contender.retired; ++at) {
+                eligibility_.setExhausted(requests_[at], false);
             }
         }
     }
@@ -110,6 +104,17 @@ public:
     const std::vector<Slot>& offers() const { return offers_; }
 
 private:
+    // The offer that this turn has made for the request on the agent already.
+    Slot openedFor(Slot request, Slot agent) const {
+        if (ledger_.agents()[agent].offered_in != number_) return kNoSlot;
+        const auto& list = ledger_.agents()[agent].offers;
+        for (Slot offer = list.last(); offer != kNoSlot; offer = list.before(ledger_.offers(), offer)) {
+            if (ledger_.offers()[offer].turn != number_) break;
+            if (ledger_.offers()[offer].request == request) return offer;
+        }
+        return kNoSlot;
+    }
+
     void open(Slot request, Slot agent, std::uint32_t count, Resources resources) {
         const Slot client = eligibility_.requests()[request].client;
         const Slot offer = ledger_.offer(agent, client, request, count, number_, std::move(resources));
@@ -120,7 +125,8 @@ private:
     Ledger& ledger_;
     Eligibility& eligibility_;
     std::uint64_t number_;
-    std::vector<Slot> places_; // by client, in contenders_
+    std::vector<Slot> requests_; // those of a client together
+    std::vector<Slot> places_;   // by client, in contenders_
     std::vector<Contender> contenders_;
     std::vector<Slot> clients_;
     std::vector<Slot> offers_; // made in this turn, in order
