@@ -115,6 +115,8 @@ INTEGRATION_TESTS := $(sort $(wildcard tests/integration/*_test.sh))
 SIM_TESTS := $(if $(filter tests/sim/main.cc,$(SOURCES)),$(sort $(wildcard tests/sim/*_test.sh)))
 EXAMPLES := $(filter docs/examples/%,$(SOURCES))
 BENCHES := $(filter tests/bench/%,$(SOURCES))
+# The smallest of programs, to be the work of a benchmark: C, static.
+BENCH_WORK := $(sort $(wildcard tests/bench/*.c))
 BENCH_ARCHIVES = sim cli master agent batch sdk allocator protocol
 
 # ---- What is made ----------------------------------------------------------------------------------------------
@@ -129,10 +131,11 @@ BUILT_LIBRARY := $(if $(sdk_SOURCES),$(BUILD)/lib/libstoa.so)
 BUILT_TESTS := $(UNIT_FOLDERS:%=$(BUILD)/tests/unit-%)
 BUILT_EXAMPLES := $(EXAMPLES:docs/examples/%.cc=$(BUILD)/examples/%)
 BUILT_BENCHES := $(BENCHES:tests/bench/%.cc=$(BUILD)/bench/%)
+BUILT_BENCH_WORK := $(BENCH_WORK:tests/bench/%.c=$(BUILD)/bench/%)
 
 all: $(BUILT_PROGRAMS) $(BUILT_SHIM) $(BUILT_LIBRARY) ## build programs and library (the default)
 tests: all $(BUILT_TESTS) $(BUILT_EXAMPLES)
-benches: all $(BUILT_BENCHES)
+benches: all $(BUILT_BENCHES) $(BUILT_BENCH_WORK)
 .PHONY: all tests benches
 
 # ---- Configuration ---------------------------------------------------------------------------------------------
@@ -261,6 +264,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,$(BENCH_ARCHIVES)
 	$(call say,LD,$@)
 	$(link) $(BENCH_LIBS) $(LIBS)
 
+$(BUILD)/bench/%: tests/bench/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -Os -Wall -Wextra $(WERROR) -static $< -o $@
+
 .SECONDARY: $(call objects,$(EXAMPLES) $(BENCHES))
 
 -include $(patsubst %,$(BUILD)/obj/%.d,$(basename $(SOURCES)) $(SCHEMAS))
@@ -270,7 +277,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(call archives,$(BENCH_ARCHIVES)
 # What run-tests is given: NAME=COMMAND, quoted for the shell.
 unit_tests = $(foreach u,$(UNIT_FOLDERS),'$(2)unit-$(u)=$(1)/tests/unit-$(u)')
 sim_tests = $(if $(filter tests/sim/main.cc,$(SOURCES)),'$(2)sim-$(3)=$(1)/bin/stoa-sim --seeds=$(3) $(4)')
-QUICK_TESTS = $(SCRIPT_TESTS) $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS))
+QUICK_TESTS = $(SCRIPT_TESTS) $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS),--coverage) \
+  $(if $(filter tests/sim/main.cc,$(SOURCES)),'sim-kept=$(BUILD)/bin/stoa-sim --seeds=@tests/sim/kept_seeds')
 SCRIPT_TESTS = $(foreach t,$(sort $(wildcard tests/scripts/*_test.sh)),'$(notdir $(t:.sh=))=$(t)')
 # Over the whole of check's seeds, a fault or transition that was never reached is a failure.
 SLOW_TESTS = $(foreach t,$(INTEGRATION_TESTS) $(SIM_TESTS),'$(notdir $(t:.sh=))=$(t)') \
