@@ -29,10 +29,10 @@ using Labels = std::map<std::string, std::string>;
 
 struct FrameworkInfo {
     std::string name;
-    std::string user;                        // tasks run as this user; empty: the agent's unprivileged user
-    FrameworkId id;                          // empty at the first subscription
-    std::vector<std::string> roles = {"*"};  // sorted, unique, at least one
-    Duration failover_timeout{0};            // how long tasks outlive a vanished scheduler
+    std::string user;                       // tasks run as this user; empty: the agent's unprivileged user
+    FrameworkId id;                         // empty at the first subscription
+    std::vector<std::string> roles = {"*"}; // sorted, unique, at least one
+    Duration failover_timeout{0};           // how long tasks outlive a vanished scheduler
     bool checkpoint = false;
     std::string hostname;
     std::string webui_url;
@@ -105,14 +105,14 @@ struct TaskStatus {
     TaskState state = TaskState::kStaging;
     StatusSource source = StatusSource::kMaster;
     Reason reason = Reason::kNone;
-    std::string message;         // for people
-    std::optional<Uuid> uuid;    // present: to be acknowledged
+    std::string message;      // for people
+    std::optional<Uuid> uuid; // present: to be acknowledged
     WallTime timestamp;
-    std::int64_t pid = 0;        // on the agent's host; 0 when none
+    std::int64_t pid = 0;         // on the agent's host; 0 when none
     std::uint64_t start_time = 0; // clock ticks since boot, as /proc/PID/stat has it
-    std::string isolation;       // achieved, e.g. "oci/crun"; empty before launch
+    std::string isolation;        // achieved, e.g. "oci/crun"; empty before launch
     TaskOutcome outcome;
-    std::string data;            // an executor's own
+    std::string data; // an executor's own
     friend bool operator==(const TaskStatus&, const TaskStatus&) = default;
 };
 
@@ -173,8 +173,9 @@ struct Teardown {};
 
 } // namespace call
 
-using Call = std::variant<call::Subscribe, call::Accept, call::Decline, call::Revive, call::Suppress, call::SetDemands,
-                          call::Kill, call::Acknowledge, call::Reconcile, call::Message, call::Shutdown, call::Teardown>;
+using Call =
+    std::variant<call::Subscribe, call::Accept, call::Decline, call::Revive, call::Suppress, call::SetDemands,
+                 call::Kill, call::Acknowledge, call::Reconcile, call::Message, call::Shutdown, call::Teardown>;
 
 namespace event {
 
@@ -211,7 +212,7 @@ struct Heartbeat {};
 
 } // namespace event
 
-using Event = std::variant<event::Subscribed, event::Offers, event::Rescind, event::Update, event::Message, event::Failure,
-                           event::Error, event::Heartbeat>;
+using Event = std::variant<event::Subscribed, event::Offers, event::Rescind, event::Update, event::Message,
+                           event::Failure, event::Error, event::Heartbeat>;
 
 } // namespace stoa

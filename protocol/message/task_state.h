@@ -28,9 +28,7 @@ enum class TaskState : std::uint8_t {
 };
 inline constexpr int kTaskStates = 14;
 
-constexpr bool isTerminal(TaskState state) {
-    return state >= TaskState::kFinished;
-}
+constexpr bool isTerminal(TaskState state) { return state >= TaskState::kFinished; }
 
 // What `state` becomes when the agent or master reports `next`; absent means illegal. A repeated report of the
 // same state is legal (delivery is at least once); nothing follows a terminal state but itself.

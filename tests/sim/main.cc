@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -97,8 +98,16 @@ int runMany(const Flags& flags, const FaultPlan& faults, const std::vector<std::
     return failed.empty() ? 0 : 1;
 }
 
-// "1-50", "7", "3,9,20-30".
+// "1-50", "7", "3,9,20-30", or "@FILE" with one such list a line and comments behind '#'.
 bool parseSeeds(const std::string& text, std::vector<std::uint64_t>& seeds) {
+    if (text.rfind('@', 0) == 0) {
+        std::ifstream file(text.substr(1));
+        for (std::string line; std::getline(file, line);) {
+            const std::string list = CLI::detail::trim_copy(line.substr(0, line.find('#')));
+            if (!list.empty() && !parseSeeds(list, seeds)) return false;
+        }
+        return !seeds.empty();
+    }
     for (const std::string& part : CLI::detail::split(text, ',')) {
         std::uint64_t first = 0;
         std::uint64_t last = 0;
@@ -119,7 +128,8 @@ int main(int argc, char** argv) {
                  "Example: stoa-sim --seed=7 --agents=3 --tasks=20 --faults=drop,pause");
     app.add_option("--seed", flags.seed, "The seed to run, with all counters and the digest printed")
         ->capture_default_str();
-    app.add_option("--seeds", flags.seeds, "Several seeds instead, each a test: 1-50, or 3,9,20-30");
+    app.add_option("--seeds", flags.seeds,
+                   "Several seeds instead, each a test: 1-50, or 3,9,20-30, or @FILE of such lists");
     app.add_option("--agents", flags.agents, "How many agents (default: drawn from the seed)");
     app.add_option("--tasks", flags.tasks, "How many tasks over all frameworks (default: drawn from the seed)");
     app.add_option("--faults", flags.faults, "all, none, or names with commas (default: drawn from the seed)");
@@ -141,7 +151,8 @@ int main(int argc, char** argv) {
     if (flags.seeds.empty()) return runOne(flags, *faults);
     std::vector<std::uint64_t> seeds;
     if (!parseSeeds(flags.seeds, seeds)) {
-        std::fprintf(stderr, "--seeds: \"%s\" is no list of seeds such as 1-50 or 3,9,20-30\n", flags.seeds.c_str());
+        std::fprintf(stderr, "--seeds: \"%s\" is no list of seeds such as 1-50 or 3,9,20-30, nor a file of them\n",
+                     flags.seeds.c_str());
         return 2;
     }
     return runMany(flags, *faults, seeds);

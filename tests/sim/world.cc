@@ -23,6 +23,8 @@ WorldOptions WorldOptions::ofSeed(std::uint64_t seed) {
     options.seed = seed;
     options.agents = static_cast<std::uint32_t>(1 + rng.below(8));
     options.tasks = static_cast<std::uint32_t>(10 + rng.below(80));
+    // Some tasks outlast the time after which their agent is unreachable, so that it comes back with them.
+    if (rng.below(4) == 0) options.longest_task = std::chrono::seconds(200);
     const std::uint64_t kind = rng.below(8);
     if (kind == 0) {
         options.faults = FaultPlan::none();
@@ -123,7 +125,9 @@ void World::faultTick() {
     if (faults_over_) return;
     auto partition = [this](NodeId a, NodeId b) {
         if (strikes(Fault::kPartition)) {
-            network_.cut(a, b, queue_.now() + std::chrono::milliseconds(rng_.below(90'000)));
+            // Some outlast the time after which an agent is unreachable, most only a session.
+            const std::uint64_t longest = rng_.chance(300'000) ? 240'000 : 30'000;
+            network_.cut(a, b, queue_.now() + std::chrono::milliseconds(rng_.below(longest)));
         }
     };
     auto pause = [this](Node& node) {
