@@ -42,6 +42,7 @@ absl::StatusOr<Cluster> readCluster(const std::string& directory) {
     cluster.http_port = static_cast<std::uint16_t>(integerAt(*json, "http_port"));
     cluster.wire_port = static_cast<std::uint16_t>(integerAt(*json, "wire_port"));
     cluster.batch_socket = textAt(*json, "batch_socket");
+    cluster.agent_cpus = numberAt(*json, "agent_cpus");
     for (const Json& entry : listAt(*json, "processes")) {
         ClusterProcess process;
         process.name = textAt(entry, "name");
@@ -69,6 +70,8 @@ absl::Status writeCluster(const Cluster& cluster) {
     out.Key("wire_port");
     out.Uint(cluster.wire_port);
     text("batch_socket", cluster.batch_socket);
+    out.Key("agent_cpus");
+    out.Double(cluster.agent_cpus);
     out.Key("processes");
     out.StartArray();
     for (const ClusterProcess& process : cluster.processes) {
@@ -113,10 +116,10 @@ absl::StatusOr<MasterAddress> findMaster(const std::string& flag, const std::str
         absl::StatusOr<Cluster> cluster = readCluster(directory);
         if (cluster.ok()) {
             return MasterAddress{concat("http://127.0.0.1:", cluster->http_port),
-                                 concat("127.0.0.1:", cluster->wire_port), cluster->batch_socket};
+                                 concat("127.0.0.1:", cluster->wire_port), cluster->batch_socket, cluster->agent_cpus};
         }
         if (!absl::IsNotFound(cluster.status())) return cluster.status();
-        return MasterAddress{"http://127.0.0.1:5050", "", ""};
+        return MasterAddress{"http://127.0.0.1:5050", "", "", 0};
     }
     if (given.find("://") == std::string::npos) given = "http://" + given;
     absl::StatusOr<http::Url> url = http::parseUrl(given);
@@ -129,7 +132,7 @@ absl::StatusOr<MasterAddress> findMaster(const std::string& flag, const std::str
     const std::size_t bracket = rest.rfind(']');
     const bool has_port = rest.find(':', bracket == std::string_view::npos ? 0 : bracket) != std::string_view::npos;
     while (!given.empty() && given.back() == '/') given.pop_back();
-    return MasterAddress{has_port ? given : given + ":5050", "", ""};
+    return MasterAddress{has_port ? given : given + ":5050", "", "", 0};
 }
 
 } // namespace stoa::cli

@@ -26,6 +26,7 @@ struct Cluster {
     std::uint16_t http_port = 0;
     std::uint16_t wire_port = 0;
     std::string batch_socket;              // of the batch framework's door; empty: none was started
+    double agent_cpus = 0;                 // of each agent
     std::vector<ClusterProcess> processes; // in the order of their start
 };
 
@@ -41,6 +42,7 @@ struct MasterAddress {
     std::string http;         // "http://127.0.0.1:5050"
     std::string wire;         // "127.0.0.1:5052"; empty: ask the master
     std::string batch_socket; // empty: ask the master
+    double agent_cpus = 0;    // of each agent, where `stoa up` shared this machine among them; 0: not known
 };
 absl::StatusOr<MasterAddress> findMaster(const std::string& flag, const std::string& directory);
 

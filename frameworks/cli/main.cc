@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
     }
     // What stands behind "--" is a command of the user's, and none of our business.
     char** const end = argv + argc;
-    char** const dashes = std::find_if(argv, end, [](const char* argument) { return std::string_view(argument) == "--"; });
+    char** const dashes =
+        std::find_if(argv, end, [](const char* argument) { return std::string_view(argument) == "--"; });
     if (dashes != end) context.command.emplace(dashes + 1, end);
     try {
         app.parse(static_cast<int>(dashes - argv), argv);

@@ -220,14 +220,14 @@ void addRun(CLI::App& app, Context& context) {
         context.exit_code = [&]() -> int {
             absl::StatusOr<std::vector<std::string>> argv = commandOf(*command, context);
             if (!argv.ok()) return fail(argv.status(), kUsage);
-            absl::StatusOr<Resources> shape = options->shape();
-            if (!shape.ok()) return fail(shape.status(), kUsage);
             absl::StatusOr<TaskSpec> spec = options->spec(*argv);
             if (!spec.ok()) return fail(spec.status(), kUsage);
             absl::StatusOr<std::vector<Constraint>> constraints = options->parsedConstraints();
             if (!constraints.ok()) return fail(constraints.status(), kUsage);
             absl::StatusOr<MasterClient> master = MasterClient::find(context);
             if (!master.ok()) return fail(master.status(), kUsage);
+            absl::StatusOr<Resources> shape = options->shape(master->address().agent_cpus);
+            if (!shape.ok()) return fail(shape.status(), kUsage);
             absl::StatusOr<std::string> wire = master->wireAddress();
             if (!wire.ok()) return fail(wire.status(), kNotRun);
 

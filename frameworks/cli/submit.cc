@@ -123,9 +123,10 @@ private:
     std::size_t next_ = 0;
 };
 
-absl::StatusOr<batch::JobSpec> specOf(const SubmitOptions& options, const std::vector<std::string>& argv) {
+absl::StatusOr<batch::JobSpec> specOf(const SubmitOptions& options, const std::vector<std::string>& argv,
+                                      double agent_cpus) {
     batch::JobSpec job;
-    absl::StatusOr<Resources> shape = options.task.shape();
+    absl::StatusOr<Resources> shape = options.task.shape(agent_cpus);
     if (!shape.ok()) return shape.status();
     absl::StatusOr<TaskSpec> task = options.task.spec(argv);
     if (!task.ok()) return task.status();
@@ -153,7 +154,9 @@ absl::StatusOr<batch::JobSpec> specOf(const SubmitOptions& options, const std::v
 int submit(const SubmitOptions& options, const CLI::App& command, const Context& context) {
     absl::StatusOr<std::vector<std::string>> argv = commandOf(command, context);
     if (!argv.ok()) return fail(argv.status(), kUsage);
-    absl::StatusOr<batch::JobSpec> spec = specOf(options, *argv);
+    absl::StatusOr<MasterAddress> master = findMaster(context.master, clusterDirectory(context.directory));
+    if (!master.ok()) return fail(master.status(), kUsage);
+    absl::StatusOr<batch::JobSpec> spec = specOf(options, *argv, master->agent_cpus);
     if (!spec.ok()) return fail(spec.status(), kUsage);
     absl::StatusOr<BatchClient> batch = BatchClient::find(context);
     if (!batch.ok()) return fail(batch.status());

@@ -5,12 +5,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace stoa::cli {
 
 void TaskOptions::add(CLI::App& command) {
-    command.add_option("--cpus", cpus, "processors of the task")->capture_default_str();
+    command.add_option("--cpus", cpus, "processors of the task (default: 1, or what an agent has where that is less)");
     command.add_option("--mem", mem, "its memory, in megabytes or with K, M, G, T")->capture_default_str();
     command.add_option("--disk", disk, "its disk, likewise");
     command.add_option("--gpus", gpus, "its GPUs");
@@ -27,7 +28,7 @@ void TaskOptions::add(CLI::App& command) {
     command.add_option("--grace", kill_grace, "seconds between SIGTERM and SIGKILL when it is killed");
 }
 
-absl::StatusOr<Resources> TaskOptions::shape() const {
+absl::StatusOr<Resources> TaskOptions::shape(double agent_cpus) const {
     auto milli = [](const char* flag, double value) -> absl::StatusOr<Milli> {
         if (!(value >= 0) || value > 1e12) return invalid(flag, ": ", value, " is no amount of it");
         const double rounded = std::round(value * 1000);
@@ -35,7 +36,7 @@ absl::StatusOr<Resources> TaskOptions::shape() const {
         return Milli{static_cast<std::int64_t>(rounded)};
     };
     Resources shape;
-    absl::StatusOr<Milli> value = milli("--cpus", cpus);
+    absl::StatusOr<Milli> value = milli("--cpus", cpus.value_or(agent_cpus > 0 ? std::min(1.0, agent_cpus) : 1.0));
     if (!value.ok()) return value.status();
     shape.setScalar(Resources::kCpus, *value);
     value = milli("--gpus", gpus);

@@ -6,6 +6,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace stoa::cli {
 struct Context;
 
 struct TaskOptions {
-    double cpus = 1;
+    std::optional<double> cpus; // absent: one, or as many as an agent has where that is less
     std::string mem = "128M";
     std::string disk;
     double gpus = 0;
@@ -30,7 +31,8 @@ struct TaskOptions {
     double kill_grace = -1; // seconds
 
     void add(CLI::App& command);
-    absl::StatusOr<Resources> shape() const;
+    // `agent_cpus`: of each agent, 0 when that is not known.
+    absl::StatusOr<Resources> shape(double agent_cpus) const;
     // The command and its surroundings, without inputs.
     absl::StatusOr<TaskSpec> spec(const std::vector<std::string>& argv) const;
     absl::StatusOr<std::vector<Constraint>> parsedConstraints() const;

@@ -4,6 +4,7 @@
 #include "frameworks/cli/shutdown.h"
 #include "frameworks/cli/table.h"
 #include "protocol/http/client.h"
+#include "protocol/resources/resources.h"
 #include "protocol/strings.h"
 
 #include <CLI/CLI.hpp>
@@ -119,7 +120,9 @@ private:
             return absl::FailedPreconditionError(concat("--port: ", options_.port, " is in use by another process"));
         }
         cluster_.http_port = options_.port != 0 ? static_cast<std::uint16_t>(options_.port) : freePort(kHttpPort);
-        cluster_.wire_port = freePort(kWirePort);
+        // Who names a port has the usual ones in mind for another cluster, which may be down just now.
+        const bool usual = options_.port == 0;
+        cluster_.wire_port = freePort(usual ? kWirePort : 0);
         std::vector<std::string> master = {besideThisProgram("stoa-master"), concat("--port=", cluster_.http_port),
                                            concat("--zmq_port=", cluster_.wire_port),
                                            concat("--work_dir=", directoryOf("master"))};
@@ -128,13 +131,18 @@ private:
 
         const std::string share =
             options_.resources.empty() ? shareOfMachine(options_.agents, cluster_.directory) : options_.resources;
+        if (absl::StatusOr<Resources> parsed = Resources::parse(share); parsed.ok()) {
+            cluster_.agent_cpus = static_cast<double>(parsed->scalar(Resources::kCpus).count) / 1000;
+        } else {
+            return invalid("--resources: ", toStd(parsed.status().message()));
+        }
         for (int i = 0; i < options_.agents; ++i) {
             const std::string name = concat("agent-", i + 1);
             const bool own_ports = share.find("ports:") != std::string::npos;
             std::vector<std::string> agent = {
                 besideThisProgram("stoa-agent"),
                 concat("--master=", wire()),
-                concat("--port=", freePort(i == 0 ? kAgentPort : 0)),
+                concat("--port=", freePort(usual && i == 0 ? kAgentPort : 0)),
                 concat("--work_dir=", directoryOf(name)),
                 concat("--resources=", share, own_ports ? "" : portsOf(i, options_.agents)),
             };
@@ -318,7 +326,10 @@ void addUp(CLI::App& app, Context& context) {
         ->capture_default_str();
     command->add_flag("--detach", options->detach, "leave it running in the background");
     command->add_flag("--no-batch", options->no_batch, "without the batch framework");
-    command->add_option("--port", options->port, "port of the master's HTTP door (default: 5050, or a free one)")
+    command
+        ->add_option(
+            "--port", options->port,
+            "port of the master's HTTP door; the others are free ones then (default: 5050 to 5052, or free ones)")
         ->check(CLI::Range(1, 65535));
     command->add_option("--resources", options->resources,
                         "what each agent advertises, e.g. \"cpus:4;mem:2048\" (default: its share)");
