@@ -1,7 +1,8 @@
 // The driver that runs: a thread that holds the connection to the master (protocol/wire) and calls the scheduler.
 //
 //   Hello hello;
-//   auto driver = SchedulerDriver::start({.master = "127.0.0.1:5052", .name = "hello"}, hello);
+//   DriverOptions options; options.name = "hello";
+//   auto driver = SchedulerDriver::start(options, hello);
 //   if (!driver.ok()) …                // the address makes no sense; a master that is not there yet is waited for
 //   absl::Status end = (*driver)->join();    // until stop(), teardown() or an error from the master
 //
