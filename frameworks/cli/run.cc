@@ -59,8 +59,8 @@ private:
     void turn() {
         pollfd fds[] = {{scheduler_.eventFd(), POLLIN, 0},
                         {signal_fd_.get(), POLLIN, 0},
-                        {out_ ? out_->doneFd() : -1, POLLIN, 0},
-                        {err_ ? err_->doneFd() : -1, POLLIN, 0}};
+                        {out_ && !out_done_ ? out_->doneFd() : -1, POLLIN, 0},
+                        {err_ && !err_done_ ? err_->doneFd() : -1, POLLIN, 0}};
         int timeout = -1;
         if (look_at_) {
             timeout = static_cast<int>(std::max<std::int64_t>(
@@ -72,8 +72,9 @@ private:
             std::visit([&](auto& what) { on(what); }, news);
         }
         if (look_at_ && Clock::now() >= *look_at_ && !placed_ && !exit_code_) look();
-        const bool drained = !out_ || (fds[2].revents && fds[3].revents);
-        if (end_ && (drained || !out_)) finish();
+        out_done_ |= fds[2].revents != 0;
+        err_done_ |= fds[3].revents != 0;
+        if (end_ && (!out_ || (out_done_ && err_done_))) finish();
     }
 
     void on(const RunScheduler::Subscribed& subscribed) {
@@ -195,6 +196,7 @@ private:
     std::optional<RunScheduler::Placed> placed_;
     std::optional<TaskStatus> end_;
     std::unique_ptr<OutputFollower> out_, err_;
+    bool out_done_ = false, err_done_ = false; // all was written
     std::optional<Clock::time_point> look_at_ = Clock::now() + kFirstLook;
     bool hinted_ = false;
     bool subscribed_ = false;
