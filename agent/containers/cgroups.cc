@@ -142,10 +142,11 @@ absl::StatusOr<TaskCgroups> TaskCgroups::setUp(const fs::path& run_dir, pid_t sh
             std::string scope = mount.point + above[""];
             if (fs::path(scope).filename() == kLeaf) scope = fs::path(scope).parent_path();
             cgroups.unified_ = true;
+            cgroups.runtime_mounts_.clear();
             cgroups.hierarchies_.assign(1, {{"pids", "memory", "cpu", "cpuacct"}, mount.point, scope + name});
             break;
         }
-        if (!mount.unified) cgroups.runtime_mounts_.push_back(mount.point);
+        cgroups.runtime_mounts_.push_back(mount.point);
     }
     for (const char* controller : kWanted) {
         if (cgroups.unified_) break;

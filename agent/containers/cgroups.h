@@ -69,7 +69,7 @@ private:
         std::string tasks; // the directory that holds the tasks' directories
     };
     std::vector<Hierarchy> hierarchies_;
-    std::vector<std::string> runtime_mounts_; // v1: where else runc makes directories
+    std::vector<std::string> runtime_mounts_; // v1 and hybrid: where runc makes directories
     std::vector<std::string> busy_;
 };
 

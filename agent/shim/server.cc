@@ -120,6 +120,7 @@ int Server::run() {
         sendEvents();
         tasks_.collectForgotten();
     }
+    tasks_.finish();
     unlink(kSocketName);
     removeCgroups(run_directory_);
     return 0;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -158,8 +159,11 @@ void Tasks::watch(int fd, Watch* watch) {
 }
 
 bool Tasks::anyAlive() const {
+    // An end that is not on disk yet still has to get there, unless its directory was removed.
+    struct stat stat;
+    const bool nowhere_to_write = fstat(run_directory_, &stat) == 0 && stat.st_nlink == 0;
     for (const Task* task = tasks_; task; task = task->next)
-        if (task->phase != TaskPhase::kEnded) return true;
+        if (alive(*task) || (task->phase == TaskPhase::kEnding && !nowhere_to_write)) return true;
     return false;
 }
 

@@ -85,6 +85,9 @@ public:
 
     void commit();
 
+    // Before the shim ends: what waited for the next sync.
+    void finish() { journal_.sync(); }
+
     // Frees what was forgotten. After it no event of this turn may be looked at.
     void collectForgotten();
 

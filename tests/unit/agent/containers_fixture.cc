@@ -91,6 +91,15 @@ void ContainersFixture::TearDown() {
     launcher_.reset();
     waitForShimsEnd(run_dir_);
     for (const std::string& cgroup : cgroups) EXPECT_FALSE(fs::exists(cgroup)) << cgroup << " was left behind";
+    // runc makes some of its own, named after ours, in every hierarchy.
+    if (!cgroups.empty()) {
+        const std::string prefix = fs::path(cgroups[0]).filename().string() + ".runc-";
+        for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup")) {
+            if (!hierarchy.is_directory()) continue;
+            for (const auto& entry : fs::directory_iterator(hierarchy, fs::directory_options::skip_permission_denied))
+                EXPECT_FALSE(entry.path().filename().string().starts_with(prefix)) << entry.path();
+        }
+    }
     for (const char* directory : {"bundles", "runtime"})
         EXPECT_TRUE(!fs::exists(run_dir_ / directory) || fs::is_empty(run_dir_ / directory)) << directory;
     EXPECT_EQ(readAll("/proc/self/mountinfo").find(base_.string()), std::string::npos) << "a mount was left behind";

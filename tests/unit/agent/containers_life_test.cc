@@ -87,8 +87,10 @@ TEST_P(ContainerLife, TerminationByDefaultIsBySigterm) {
 
 // The descendants in three disguises: a child, one in a session of its own, and an orphan of one.
 constexpr char kFamily[] =
-    "sleep 1001 & echo $! > pids; setsid sleep 1002 & (setsid sh -c 'sleep 1003 & echo $! >> pids; :' &); "
-    "while [ $(wc -l < pids) -lt 2 ]; do sleep 0.01; done; echo ready > gate; ";
+    "sleep 1001 & echo $! >> pids; setsid sh -c 'echo $$ >> pids; exec sleep 1002' & "
+    "(setsid sh -c 'sleep 1003 & echo $! >> pids' &); "
+    "while [ $(wc -l < pids) -lt 3 ]; do sleep 0.01; done; "
+    "for pid in $(cat pids); do until grep -q sleep /proc/$pid/comm; do sleep 0.01; done; done; echo ready > gate; ";
 
 // Host pids of the processes with this argument.
 std::vector<pid_t> sleepers(const std::string& seconds) {

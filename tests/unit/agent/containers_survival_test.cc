@@ -191,9 +191,7 @@ protected:
         makeLauncherOrDie(options(LauncherKind::kProcess));
         run(shell("first", "exit 1"));
         run(shell("second", "exit 2"));
-        launcher_.reset();
-        const Fd lock(open((run_dir_ / shim::kLockName).c_str(), O_RDWR | O_CLOEXEC));
-        ASSERT_EQ(flock(lock.get(), LOCK_EX), 0);
+        waitForShimsEnd();
     }
     std::map<std::string, std::optional<int>> recoverStatuses() {
         makeLauncherOrDie(options(LauncherKind::kProcess));
@@ -205,9 +203,22 @@ protected:
                 statuses[container.id] = exited->wait_status;
         return statuses;
     }
+    void waitForShimsEnd() {
+        launcher_.reset();
+        const Fd lock(open((run_dir_ / shim::kLockName).c_str(), O_RDWR | O_CLOEXEC));
+        ASSERT_EQ(flock(lock.get(), LOCK_EX), 0);
+    }
     fs::path journal() const { return run_dir_ / shim::kJournalName; }
     fs::path keptAside() const { return journal().string() + ".damaged.1"; }
 };
+
+TEST_F(ShimJournal, WhatIsForgottenStaysForgotten) {
+    leaveEndedTasks();
+    EXPECT_EQ(recoverStatuses().size(), 2u);
+    ASSERT_TRUE(launcher_->forget("first").ok());
+    waitForShimsEnd();
+    EXPECT_EQ(recoverStatuses(), (std::map<std::string, std::optional<int>>{{"second", 2 << 8}}));
+}
 
 TEST_F(ShimJournal, ATornLastRecordIsSkippedAndKeptAside) {
     leaveEndedTasks();
@@ -228,6 +239,23 @@ TEST_F(ShimJournal, AFlippedByteIsNoticed) {
     EXPECT_EQ(statuses.at("first"), 1 << 8);
     EXPECT_EQ(statuses.at("second"), std::nullopt);
     EXPECT_TRUE(fs::exists(keptAside()));
+}
+
+TEST_F(ShimJournal, AShimWhoseDirectoryIsGoneEndsWithItsLastTask) {
+    makeLauncherOrDie(options(LauncherKind::kProcess));
+    const ContainerStarted started = start(spec("task", {"sleep", "1000"}));
+    const Fd lock(open((run_dir_ / shim::kLockName).c_str(), O_RDWR | O_CLOEXEC));
+    std::vector<std::string> cgroups;
+    std::ifstream note(run_dir_ / shim::kCgroupsName);
+    for (std::string line; std::getline(note, line);) cgroups.push_back(line);
+    fs::remove_all(run_dir_);
+    launcher_.reset();
+    ASSERT_EQ(kill(started.pid, SIGKILL), 0);
+    EXPECT_EQ(flock(lock.get(), LOCK_EX), 0);
+    for (const std::string& cgroup : cgroups) {
+        rmdir((cgroup + "/task").c_str());
+        rmdir(cgroup.c_str());
+    }
 }
 
 TEST_F(ShimJournal, IsRewrittenWhenMostOfItIsForgotten) {
