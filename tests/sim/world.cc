@@ -23,8 +23,12 @@ WorldOptions WorldOptions::ofSeed(std::uint64_t seed) {
     options.seed = seed;
     options.agents = static_cast<std::uint32_t>(1 + rng.below(8));
     options.tasks = static_cast<std::uint32_t>(10 + rng.below(80));
-    // Some tasks outlast the time after which their agent is unreachable, so that it comes back with them.
-    if (rng.below(4) == 0) options.longest_task = std::chrono::seconds(200);
+    // In some, tasks and faults outlast the time after which an agent is unreachable, so that it comes back with its tasks.
+    if (rng.below(2) == 0) {
+        options.longest_task = std::chrono::seconds(200);
+        options.fault_time = std::chrono::seconds(400);
+        options.settle_time += options.tasks * options.longest_task;
+    }
     const std::uint64_t kind = rng.below(8);
     if (kind == 0) {
         options.faults = FaultPlan::none();
