@@ -100,7 +100,8 @@ public:
     // whatever goes wrong later comes as ContainerLaunchFailed.
     virtual absl::Status launch(const ContainerSpec& spec) = 0;
 
-    // To the command, not to its children. A container that has ended or is unknown: NotFound.
+    // To the command, not to its children. A container that has ended or is unknown: NotFound. May get lost in the
+    // moment in which the shim dies; destroy() does not.
     virtual absl::Status signal(const std::string& id, int signo) = 0;
 
     // SIGKILL to everything inside; ContainerExited follows when nothing is left of it. Also ends a

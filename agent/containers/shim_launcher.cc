@@ -295,8 +295,11 @@ absl::Status ShimLauncher::destroy(const std::string& id) {
     const auto found = containers_.find(id);
     if (found == containers_.end()) return absl::NotFoundError(absl::StrCat("no container ", id));
     if (found->second == Told::kEnded) return absl::OkStatus();
-    if (!connection_) return absl::UnavailableError("there is no shim");
-    return connection_->request(shim::RequestKind::kKill, id);
+    // A request into the socket of a shim that just dies is lost without a word, so the next one hears it as well.
+    to_destroy_.insert(id);
+    if (!connection_) return absl::OkStatus();
+    const absl::Status status = connection_->request(shim::RequestKind::kKill, id);
+    return absl::IsUnavailable(status) ? absl::OkStatus() : status;
 }
 
 absl::Status ShimLauncher::forget(const std::string& id) {
@@ -307,6 +310,7 @@ absl::Status ShimLauncher::forget(const std::string& id) {
     absl::Status status = connection_->request(shim::RequestKind::kForget, id);
     if (!status.ok()) return status;
     cleanUp(id);
+    to_destroy_.erase(id);
     containers_.erase(found);
     return absl::OkStatus();
 }
@@ -385,6 +389,7 @@ absl::StatusOr<std::vector<KnownContainer>> ShimLauncher::recover() {
         if ((*event)->kind == shim::EventKind::kListEnd) break;
         if ((*event)->kind == shim::EventKind::kTask) takeAsKnown(**event, &known);
     }
+    recovered_ = true;
     removeStrays();
     return known;
 }
@@ -436,6 +441,11 @@ absl::Status ShimLauncher::list() {
         heard.insert((*event)->id);
         take(**event);
     }
+    if (!status.ok()) return status;
+    // Requests that the last shim may not have read.
+    for (const std::string& id : heard)
+        if (recovered_ && !containers_.count(id)) status.Update(connection_->request(shim::RequestKind::kForget, id));
+    for (const std::string& id : to_destroy_) status.Update(connection_->request(shim::RequestKind::kKill, id));
     if (!status.ok()) return status;
     for (auto& [id, told] : containers_) {
         if (heard.count(id) || told == Told::kEnded) continue;

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,8 @@ private:
     Fd epoll_;
     Fd retry_timer_; // armed while no shim can be had
     std::map<std::string, Told> containers_;
+    std::set<std::string> to_destroy_; // until forgotten
+    bool recovered_ = false;           // before, the shim knows more than containers_
     std::vector<LauncherEvent> events_;
 };
 

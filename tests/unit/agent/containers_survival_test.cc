@@ -2,6 +2,7 @@
 // are told truly by whoever comes next.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -77,6 +78,8 @@ protected:
         ASSERT_EQ(kill(shim, SIGKILL), 0);
         const Fd lock(open((run_dir_ / shim::kLockName).c_str(), O_RDWR | O_CLOEXEC));
         ASSERT_EQ(flock(lock.get(), LOCK_EX), 0); // it is gone
+        pollfd seen = {launcher_ ? launcher_->fd() : -1, POLLIN, 0};
+        ASSERT_EQ(poll(&seen, 1, launcher_ ? 30'000 : 0), launcher_ ? 1 : 0);
     }
 };
 
@@ -157,6 +160,18 @@ TEST_P(Survival, ATaskOfADeadShimCanBeSignalledAndDestroyed) {
     EXPECT_FALSE(waitExited("hard").wait_status);
     EXPECT_EQ(startTimeOf(gentle.pid), 0u);
     EXPECT_EQ(startTimeOf(hard.pid), 0u);
+}
+
+TEST_P(Survival, ADestroyInTheMomentOfTheShimsDeathIsNotLost) {
+    makeLauncherOrDie(parameterOptions());
+    ASSERT_TRUE(launcher_->recover().ok());
+    const ContainerStarted started = start(spec("task", {"sleep", "1000"}));
+    const pid_t shim = parentOf(started.pid);
+    ASSERT_EQ(kill(shim, SIGSTOP), 0); // it will never read what is sent now
+    ASSERT_TRUE(launcher_->destroy("task").ok());
+    ASSERT_EQ(kill(shim, SIGKILL), 0);
+    EXPECT_FALSE(waitExited("task").wait_status);
+    EXPECT_EQ(startTimeOf(started.pid), 0u);
 }
 
 TEST_P(Survival, AgentAndShimDeadTheTaskIsFoundByPidAndStartTime) {
