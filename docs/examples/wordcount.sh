@@ -13,21 +13,21 @@ words='LC_ALL=C; export LC_ALL; xargs -0 awk 1 | tr -cs "A-Za-z" "\n" | tr "A-Z"
 top20='sort -k1,1nr -k2,2 | head -n 20'
 
 wordcount_prepare() {
-  local dir=$1 maps=$2 i
-  mkdir -p "$dir"
+  local texts=$1 maps=$2 i
+  mkdir -p "$texts"
   find -L /usr/share/common-licenses /usr/share/doc -maxdepth 2 -type f \( -path '*/common-licenses/*' -o -name copyright \) \
-    2>/dev/null | LC_ALL=C sort > "$dir/files"
+    2>/dev/null | LC_ALL=C sort > "$texts/files"
   for (( i = 0; i < maps; i++ )); do
-    awk -v n="$maps" -v i="$i" 'NR % n == i' "$dir/files" > "$dir/list-$i"
-    tar -chf "$dir/part-$i.tar" -P -T "$dir/list-$i"
+    awk -v n="$maps" -v i="$i" 'NR % n == i' "$texts/files" > "$texts/list-$i"
+    tar -chf "$texts/part-$i.tar" -P -T "$texts/list-$i"
   done
-  tr '\n' '\0' < "$dir/files" | sh -c "$words | sort | uniq -c | awk '{print \$1, \$2}' | $top20" > "$dir/expected"
+  tr '\n' '\0' < "$texts/files" | sh -c "$words | sort | uniq -c | awk '{print \$1, \$2}' | $top20" > "$texts/expected"
 }
 
 wordcount_submit() {
-  local dir=$1 maps=$2
+  local texts=$1 maps=$2
   shift 2
-  map_job=$(stoa submit --name=map --array="$maps" --input="part.tar=$dir/part-%i.tar" --output=counts "$@" -- \
+  map_job=$(stoa submit --name=map --array="$maps" --input="part.tar=$texts/part-%i.tar" --output=counts "$@" -- \
     sh -c "set -e; mkdir texts; tar -xf part.tar -C texts --strip-components=1
       find texts -type f -print0 | sh -c '$words' | LC_ALL=C sort | uniq -c > counts") || return
   reduce_job=$(stoa submit --name=reduce --input="counts=job:$map_job/*/counts" --output=top "$@" -- \

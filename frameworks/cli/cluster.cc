@@ -23,9 +23,9 @@ std::string pathIn(const std::string& directory) { return directory + "/cluster.
 
 } // namespace
 
-std::string clusterDirectory(const std::string& flag) {
+std::string clusterDirectory(const std::string& flag, bool environment) {
     if (!flag.empty()) return flag;
-    if (const char* set = std::getenv("STOA_DIR"); set && *set) return set;
+    if (const char* set = std::getenv("STOA_DIR"); environment && set && *set) return set;
     if (::geteuid() == 0) return "/var/lib/stoa";
     const char* home = std::getenv("HOME");
     return concat(home && *home ? home : "/tmp", "/.stoa");
@@ -118,7 +118,8 @@ absl::StatusOr<MasterAddress> findMaster(const std::string& flag, const std::str
             return MasterAddress{concat("http://127.0.0.1:", cluster->http_port),
                                  concat("127.0.0.1:", cluster->wire_port), cluster->batch_socket, cluster->agent_cpus};
         }
-        if (!absl::IsNotFound(cluster.status())) return cluster.status();
+        // Who names a directory means the cluster there and no other.
+        if (!absl::IsNotFound(cluster.status()) || directory != clusterDirectory("", false)) return cluster.status();
         return MasterAddress{"http://127.0.0.1:5050", "", "", 0};
     }
     if (given.find("://") == std::string::npos) given = "http://" + given;

@@ -30,8 +30,8 @@ struct Cluster {
     std::vector<ClusterProcess> processes; // in the order of their start
 };
 
-// --dir, STOA_DIR, else /var/lib/stoa for root and ~/.stoa for others.
-std::string clusterDirectory(const std::string& flag);
+// --dir, STOA_DIR (unless the environment is not to be asked), else /var/lib/stoa for root and ~/.stoa for others.
+std::string clusterDirectory(const std::string& flag, bool environment = true);
 // NotFound when `up` has not run there.
 absl::StatusOr<Cluster> readCluster(const std::string& directory);
 // Replaces the file as a whole.

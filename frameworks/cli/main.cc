@@ -1,5 +1,6 @@
 // stoa: the one command for users and operators. Subcommands add themselves; each has a file.
 #include "frameworks/cli/command.h"
+#include "protocol/version.h"
 
 #include <CLI/CLI.hpp>
 
@@ -20,7 +21,7 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
 
     CLI::App app("Stoa, a cluster manager: runs commands, jobs and services on the machines it is given.", "stoa");
-    app.set_version_flag("--version", STOA_VERSION);
+    app.set_version_flag("--version", stoa::kVersion);
     app.require_subcommand(1);
     app.fallthrough();
     app.footer("Exit codes: the command's own (run, wait), else 0, 1 for a failure, 2 for wrong usage, 125 for a task "
