@@ -1,16 +1,16 @@
 // stoa-agent: flags become options, parts are built by Daemon::start, the last line runs the loop.
 #include "agent/daemon.h"
+#include "protocol/daemon/command_line.h"
 #include "protocol/strings.h"
 #include "protocol/version.h"
 
-#include <absl/time/time.h>
 #include <gflags/gflags.h>
-#include <glog/logging.h>
 
 #include <unistd.h>
 
-#include <cstdlib>
-#include <iostream>
+#include <filesystem>
+#include <string>
+#include <string_view>
 
 DEFINE_string(master, "127.0.0.1:5052", "host:port of the master's ZeroMQ socket");
 DEFINE_string(ip, "127.0.0.1", "address of the HTTP door; beyond loopback it needs --insecure");
@@ -40,32 +40,11 @@ DEFINE_string(kill_grace, "3s", "between SIGTERM and SIGKILL, where neither task
 DEFINE_string(gc_delay, "168h", "age at which an ended task's sandbox is removed; less as the disk fills");
 DEFINE_bool(insecure, false, "allow an HTTP door beyond loopback though nobody has to prove who he is");
 
-DECLARE_bool(help); // gflags' own, which lists every library's flags and exits as if something were wrong
-
-// gflags ends the process by this on a flag that it doesn't know or can't read.
-namespace google {
-extern void (*gflags_exitfunc)(int);
-}
-
 namespace {
 
-constexpr int kUsage = 2; // exit codes: usage and failure
-constexpr int kFailure = 1;
+using stoa::command_line::usageError;
 
-[[noreturn]] void usageError(const std::string& what) {
-    std::cerr << "stoa-agent: " << what << "\n";
-    std::exit(kUsage);
-}
-
-stoa::Duration durationOf(const char* flag, const std::string& text) {
-    absl::Duration duration;
-    if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() || duration > absl::Hours(24 * 3650)) {
-        usageError(stoa::concat("--", flag, ": \"", text, "\" is no duration; write 3s, 500ms or 168h"));
-    }
-    return absl::ToChronoNanoseconds(duration);
-}
-
-bool loopback(const std::string& ip) { return ip == "localhost" || ip == "::1" || ip.rfind("127.", 0) == 0; }
+constexpr char kThisFile[] = "agent/main";
 
 stoa::agent::LauncherKind launcherOf(const std::string& name) {
     if (name == "oci") return stoa::agent::LauncherKind::kOci;
@@ -82,17 +61,12 @@ std::filesystem::path besideThisProgram(const char* name) {
 
 stoa::agent::DaemonOptions optionsFromFlags() {
     stoa::agent::DaemonOptions options;
-    if (!loopback(FLAGS_ip) && !FLAGS_insecure) {
-        usageError(stoa::concat("--ip: ", FLAGS_ip,
-                                " can be reached from other machines, and nobody has to prove who he "
-                                "is: add --insecure if that is wanted"));
-    }
-    if (FLAGS_port < 0 || FLAGS_port > 65535) usageError(stoa::concat("--port: ", FLAGS_port, " is not 0 to 65535"));
+    stoa::command_line::requireLoopback(FLAGS_ip, FLAGS_insecure);
     if (FLAGS_output_cap < 4096) usageError("--output_cap: at least 4096 bytes");
     if (FLAGS_pids_limit < 0) usageError("--pids_limit: 0 or more");
     options.master = FLAGS_master;
     options.ip = FLAGS_ip;
-    options.port = static_cast<std::uint16_t>(FLAGS_port);
+    options.port = stoa::command_line::port("port", FLAGS_port);
     options.port_file = FLAGS_port_file;
     options.hostname = FLAGS_hostname;
     options.work_dir = std::filesystem::absolute(FLAGS_work_dir);
@@ -109,49 +83,27 @@ stoa::agent::DaemonOptions optionsFromFlags() {
     }
     options.output_cap_bytes = FLAGS_output_cap;
     options.pids_limit = FLAGS_pids_limit;
-    options.kill_grace = durationOf("kill_grace", FLAGS_kill_grace);
-    options.gc_delay = durationOf("gc_delay", FLAGS_gc_delay);
+    options.kill_grace = stoa::command_line::duration("kill_grace", FLAGS_kill_grace);
+    options.gc_delay = stoa::command_line::duration("gc_delay", FLAGS_gc_delay);
     options.version = stoa::kVersion;
-    std::vector<google::CommandLineFlagInfo> flags;
-    google::GetAllFlags(&flags);
-    for (const google::CommandLineFlagInfo& flag : flags) {
-        // Of this file alone: the libraries' flags are no business of whoever looks.
-        if (flag.filename.find("agent/main.cc") != std::string::npos)
-            options.flags.emplace_back(flag.name, flag.current_value);
-    }
+    options.flags = stoa::command_line::flagsOf(kThisFile);
     return options;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    google::gflags_exitfunc = [](int code) { std::_Exit(code == 0 ? 0 : kUsage); };
-    google::SetVersionString(stoa::kVersion);
-    google::SetUsageMessage(
+    stoa::command_line::parse(
+        kThisFile,
         "runs tasks on this machine for a Stoa master.\n\n"
         "  SIGTERM, SIGINT   stop; tasks go on, and an agent started again on the same work directory finds them\n"
-        "  SIGUSR1           end all tasks, unregister, stop\n\n"
-        "Exit codes: 0 as asked, 1 a failure, 2 a wrong flag.");
-    FLAGS_logtostderr = true;
-    google::ParseCommandLineNonHelpFlags(&argc, &argv, true);
-    if (FLAGS_help) {
-        google::ShowUsageWithFlagsRestrict(argv[0], "agent/main");
-        return 0;
-    }
-    google::HandleCommandLineHelpFlags();
-    if (argc > 1) usageError(stoa::concat("\"", argv[1], "\" is no flag; see --help"));
-    google::InitGoogleLogging(argv[0]);
+        "  SIGUSR1           end all tasks, unregister, stop",
+        &argc, &argv);
     stoa::agent::blockSignals();
 
-    const stoa::agent::DaemonOptions options = optionsFromFlags();
-    auto daemon = stoa::agent::Daemon::start(options);
-    if (!daemon.ok()) {
-        std::cerr << "stoa-agent: " << daemon.status().message() << "\n";
-        return absl::IsInvalidArgument(daemon.status()) ? kUsage : kFailure;
-    }
+    auto daemon = stoa::agent::Daemon::start(optionsFromFlags());
+    if (!daemon.ok()) return stoa::command_line::exitCode(daemon.status());
     const absl::Status ended = (*daemon)->run();
     daemon->reset();
-    if (ended.ok()) return 0;
-    std::cerr << "stoa-agent: " << ended.message() << "\n";
-    return kFailure;
+    return stoa::command_line::exitCode(ended);
 }
