@@ -30,10 +30,12 @@ cpu_micros() {
     nanos=$(< "$cpu_group/cpuacct.usage")
     echo $((nanos / 1000))
   else
-    local pid
-    for pid in $(cluster_pids) "$me"; do
-      sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null || :
-    done | awk -v hz="$(getconf CLK_TCK)" '{ t += $12 + $13 + $14 + $15 } END { printf "%.0f", t / hz * 1e6 }'
+    local pids
+    mapfile -t pids < <(cluster_pids; echo "$me")
+    pids=("${pids[@]/#//proc/}")
+    cat "${pids[@]/%//stat}" 2>/dev/null | awk -v hz="$(getconf CLK_TCK)" '
+      { sub(/.*\) /, ""); t += $12 + $13 + $14 + $15 }
+      END { printf "%.0f", t / hz * 1e6 }'
   fi
 }
 
@@ -62,15 +64,7 @@ start_cluster() {
 }
 
 # Of daemons and shims of all clusters here: the directory stands in their command lines.
-cluster_pids() {
-  local pid line
-  for pid in /proc/[0-9]*; do
-    line=$( (tr '\0' ' ' < "$pid/cmdline") 2>/dev/null) || continue
-    case $line in
-      "$BUILD"/bin/stoa-*"$scratch/"*) echo "${pid#/proc/}" ;;
-    esac
-  done
-}
+cluster_pids() { pgrep -f "^$BUILD/bin/stoa-.*$scratch/" || :; }
 
 end_clusters() {
   local name pid
