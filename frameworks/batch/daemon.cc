@@ -1,6 +1,6 @@
 #include "frameworks/batch/daemon.h"
 
-#include "frameworks/batch/queue_store.h"
+#include "frameworks/batch/job_store.h"
 #include "protocol/strings.h"
 
 #include <glog/logging.h>
@@ -21,7 +21,7 @@ absl::Status Daemon::open() {
     std::filesystem::create_directories(options_.work_dir, error);
     if (error) return absl::UnavailableError(concat("cannot make ", options_.work_dir, ": ", error.message()));
     const std::string path = options_.work_dir + "/queue.db";
-    absl::StatusOr<std::unique_ptr<Store>> store = openQueueStore(path);
+    absl::StatusOr<std::unique_ptr<Store>> store = openJobStore(path);
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
     absl::StatusOr<Recovered> recovered = recoveredFrom(store_->takeRows());

@@ -9,20 +9,13 @@
 #include <csignal>
 #include <string_view>
 
-void stoa::cli::addGlobalOptions(CLI::App& app, Context& context) {
-    app.add_option("--master", context.master,
-                   "HOST[:PORT] of the master's HTTP door (or STOA_MASTER; default: the cluster of `stoa up`)");
-    app.add_option("--dir", context.directory, "directory of a cluster that `stoa up` started (or STOA_DIR)");
-    app.add_flag("--json", context.json, "answers as JSON, for programs");
-}
-
 int main(int argc, char** argv) {
     std::setlocale(LC_ALL, "");
     std::signal(SIGPIPE, SIG_IGN);
 
     CLI::App app("Stoa, a cluster manager: runs commands, jobs and services on the machines it is given.", "stoa");
     app.set_version_flag("--version", stoa::kVersion);
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);
     app.fallthrough();
     app.footer("Exit codes: the command's own (run, wait), else 0, 1 for a failure, 2 for wrong usage, 125 for a task "
                "that could\n"
@@ -42,6 +35,8 @@ int main(int argc, char** argv) {
     if (dashes != end) context.command.emplace(dashes + 1, end);
     try {
         app.parse(static_cast<int>(dashes - argv), argv);
+        // Asked for only here, so that a word that isn't one is named before.
+        if (app.get_subcommands().empty()) throw CLI::RequiredError::Subcommand(1);
     } catch (const CLI::Success& asked) { // --help, --version
         return app.exit(asked);
     } catch (const CLI::ParseError& error) {

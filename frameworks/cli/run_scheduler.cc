@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace stoa::cli {
@@ -67,7 +68,11 @@ void RunScheduler::offers(sdk::Driver& driver, const std::vector<Offer>& offers)
         std::optional<Placed> launched;
         {
             std::lock_guard lock(mutex_);
-            const bool wanted = !placed_ && offer.resources.contains(task_.shape);
+            // What came before the demand was heard may be anywhere.
+            const bool allowed =
+                std::all_of(task_.constraints.begin(), task_.constraints.end(),
+                            [&](const Constraint& constraint) { return satisfied(constraint, offer.attributes); });
+            const bool wanted = !placed_ && allowed && offer.resources.contains(task_.shape);
             if (wanted) {
                 TaskInfo info;
                 info.id = TaskId(concat("run.0.", ++attempts_));

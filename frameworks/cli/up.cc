@@ -95,7 +95,7 @@ public:
             if (absl::Status status = startMissing(); !status.ok()) return fail(status);
         } else if (absl::Status status = startAll(); !status.ok()) {
             endAll();
-            return fail(status);
+            return fail(status, absl::IsInvalidArgument(status) ? kUsage : kFailed);
         }
         if (absl::Status status = writeCluster(cluster_); !status.ok()) {
             if (!was_up) endAll();

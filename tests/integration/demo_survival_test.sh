@@ -10,15 +10,18 @@ wordcount_prepare "$work/texts" 24
 # Slow enough that much of it is still to come after each death: each task has a fiftieth of a processor.
 wordcount_submit "$work/texts" 24 --cpus=0.02 --mem=64 --retries=5
 
-# "id pid start-time" of each map task that runs.
+# running [AGENT]: "id pid start-time" of each map task that runs there, or anywhere.
 running() {
-  local id pid
-  stoa --json tasks --live | jq -r '.tasks[] | select(.name | startswith("map")) | select(.state == "TASK_RUNNING") |
-    "\(.id) \([.statuses[].pid | numbers] | last)"' | while read -r id pid; do
+  local id pid port=
+  [[ -z ${1:-} ]] || port=$(agent_port "$1")
+  local agent
+  agent=$(stoa --json agents | jq -r ".slaves[] | select(\"$port\" == \"\" or (.port | tostring) == \"$port\") | .id")
+  stoa --json tasks --live | jq -r --arg agents "$agent" '.tasks[] | select(.name | startswith("map")) | select(.state == "TASK_RUNNING") |
+    select(.slave_id as $on | $agents | split("\n") | index($on)) | "\(.id) \([.statuses[].pid | numbers] | last)"' | while read -r id pid; do
     echo "$id $pid $(start_time "$pid")"
   done 2> /dev/null
 }
-some_run() { [[ -n $(running) ]]; }
+some_run() { [[ -n $(running "$@") ]]; }
 # What ran before and still runs is the same process; some does.
 same_since() {
   local id pid started now kept=0
@@ -39,8 +42,10 @@ no_further_attempts() {
 check "map tasks run" wait_until 30 some_run
 ran=
 for victim in master agent-1 batch; do
-  wait_until 30 some_run
-  before=$(running)
+  # An agent's death is the harder for the tasks that it runs itself.
+  where=$([[ $victim == agent-* ]] && echo "$victim")
+  wait_until 30 some_run $where
+  before=$(running $where)
   ran+=" $(cut -d' ' -f1 <<< "$before" | tr '\n' ' ')"
   kill_hard "$(pid_of $victim)"
   check "$victim, killed, starts again" restart

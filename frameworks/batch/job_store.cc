@@ -1,4 +1,4 @@
-#include "frameworks/batch/queue_store.h"
+#include "frameworks/batch/job_store.h"
 
 #include "frameworks/batch/job_json.h"
 #include "protocol/strings.h"
@@ -57,7 +57,7 @@ absl::StatusOr<Recovered> recoveredFrom(const std::vector<Store::Row>& rows) {
     return recovered;
 }
 
-absl::StatusOr<std::unique_ptr<Store>> openQueueStore(const std::string& path) {
+absl::StatusOr<std::unique_ptr<Store>> openJobStore(const std::string& path) {
     Store::Options options;
     options.path = path;
     options.kind = "batch queue";

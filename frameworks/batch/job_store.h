@@ -17,6 +17,6 @@ std::vector<Store::Change> changesOf(const std::vector<Record>& records);
 // DataLoss for a row that can't be read, naming it.
 absl::StatusOr<Recovered> recoveredFrom(const std::vector<Store::Row>& rows);
 
-absl::StatusOr<std::unique_ptr<Store>> openQueueStore(const std::string& path);
+absl::StatusOr<std::unique_ptr<Store>> openJobStore(const std::string& path);
 
 } // namespace stoa::batch
