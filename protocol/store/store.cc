@@ -143,7 +143,8 @@ absl::Status Store::Impl::openFile() {
 
 absl::Status Store::Impl::checkHeader(bool is_new) {
     if (!is_new) {
-        SQLite::Statement check(*database, "PRAGMA quick_check(1)");
+        // Not the quick one, which passes over an index that lacks rows: a change would then become a second row.
+        SQLite::Statement check(*database, "PRAGMA integrity_check(1)");
         if (!check.executeStep() || check.getColumn(0).getString() != "ok") {
             return damaged(check.getColumn(0).getString());
         }
