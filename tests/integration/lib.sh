@@ -13,6 +13,10 @@ set -uo pipefail
 
 # Containers are what is tested, and those take root.
 if ((EUID != 0)); then exec sudo -n --preserve-env=BUILD "$0"; fi
+# A test that mounts something sets private_mounts: nobody else sees it, and it goes with the test's last process.
+if [[ ${private_mounts:-} && $(readlink /proc/self/ns/mnt) == "$(readlink "/proc/$PPID/ns/mnt")" ]]; then
+  exec unshare --mount --propagation private "$0"
+fi
 
 bin=${BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build}/bin
 work=$(mktemp -d "${TMPDIR:-/tmp}/stoa-test.XXXXXX")
@@ -85,8 +89,8 @@ stoa() { "$bin/stoa" --dir="$dir" "$@"; }
 start_cluster() { # [OPTION-OF-UP...]
   local port
   port=$(free_port)
-  stoa up --detach --port="$port" "$@" > "$work/up" 2>&1 && return
-  not_ok "a cluster starts" "$(cat "$work/up"; tail -n 5 "$dir"/log/*)"
+  stoa up --detach --port="$port" "$@" > "$work/up.log" 2>&1 && return
+  not_ok "a cluster starts" "$(cat "$work/up.log"; tail -n 5 "$dir"/log/*)"
   finish
 }
 
