@@ -85,7 +85,8 @@ taken=$(http_port)
 check "the master says that its HTTP port is in use" starts 1 "$taken" master "$work/m" --port="$taken"
 check "and that its ZeroMQ port is" starts 1 "$(wire_port)" master "$work/m" --zmq_port="$(wire_port)"
 check "so does the agent" starts 1 "$taken" agent "$work/x/a" --port="$taken"
-check "and leaves no shim behind" wait_until 5 test -z "$(pgrep -f "run_dir=$work/x/")"
+no_shim() { ! pgrep -f "run_dir=$work/x/"; }
+check "and leaves no shim behind" wait_until 5 no_shim
 check "so does the batch framework" starts 1 "$taken" batch "$work/b" --port="$taken"
 check "so does stoa up" says_soon 1 "$taken" "$bin/stoa" --dir="$work/up" up --detach --port="$taken"
 for daemon in master agent-1; do

@@ -162,7 +162,7 @@ own_cgroups() {
   local noted
   for noted in $(cat "$work"/*/*/run/cgroups 2> /dev/null | sort -u); do
     find "$noted" -depth -type d 2> /dev/null
-    find /sys/fs/cgroup -depth -type d -name "${noted##*/}.runc-*"
+    find /sys/fs/cgroup -depth -type d -name "${noted##*/}.runc-*" 2> /dev/null # others' come and go
   done
 }
 own_mounts() { awk -v work="$work/" 'index($5 "/", work) == 1 { print $5 }' /proc/self/mountinfo; }
