@@ -309,7 +309,8 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
 	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \
-	  $(call sim_tests,$(BUILD),,301-2000) 'lint=env -u MAKEFLAGS make -s BUILD=$(BUILD) lint-all'
+	  $(call sim_tests,$(BUILD),,301-2000) \
+	  'guest=env -u MAKEFLAGS scripts/guest' 'lint=env -u MAKEFLAGS make -s BUILD=$(BUILD) lint-all'
 .PHONY: test check check-full
 
 sim: $(BUILD)/bin/stoa-sim ## replay one seed: make sim SEED=1 [AGENTS= TASKS= FAULTS=]
@@ -358,12 +359,17 @@ INSTALLED_PROGRAMS = $(BUILT_PROGRAMS) $(BUILT_SHIM)
 # A framework sees the SDK's headers, and those of the protocol that they include.
 INSTALLED_HEADERS = $(filter protocol/% frameworks/sdk/%,$(HEADERS))
 headers_to = $(DESTDIR)$(includedir)/stoa
+# Written for prefix=/usr, as Debian would have them.
+UNITS := $(wildcard packaging/systemd/*.service)
+unitdir = $(prefix)/lib/systemd/system
 
 install: all ## install under DESTDIR and prefix
 	$(Q)install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(headers_to)
 	$(Q)$(if $(INSTALLED_PROGRAMS),install $(INSTALLED_PROGRAMS) $(DESTDIR)$(bindir))
 	$(Q)$(if $(BUILT_LIBRARY),install $(BUILT_LIBRARY) $(DESTDIR)$(libdir)/$(LIBRARY_NAME) && \
 	  ln -sf $(LIBRARY_NAME) $(DESTDIR)$(libdir)/libstoa.so)
+	$(Q)install -d $(DESTDIR)$(unitdir) && for u in $(UNITS); do \
+	  sed 's,/usr/bin/,$(bindir)/,' $$u > $(DESTDIR)$(unitdir)/$${u##*/} || exit; done
 	$(Q)for h in $(INSTALLED_HEADERS) $(SCHEMAS); do install -D -m 644 $$h $(headers_to)/$$h || exit; done
 	$(Q)cd $(BUILD)/generated && for h in $(GENERATED:$(BUILD)/generated/%=%); do \
 	  install -D -m 644 $$h $(abspath $(headers_to))/$$h || exit; done
@@ -373,6 +379,7 @@ install: all ## install under DESTDIR and prefix
 
 uninstall: ## take away what install put there
 	rm -f $(INSTALLED_PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(bindir)/%)
+	rm -f $(UNITS:packaging/systemd/%=$(DESTDIR)$(unitdir)/%)
 	rm -f $(DESTDIR)$(libdir)/libstoa.so $(DESTDIR)$(libdir)/$(LIBRARY_NAME) $(DESTDIR)$(libdir)/pkgconfig/stoa.pc
 	rm -rf $(headers_to)
 .PHONY: install uninstall
