@@ -40,12 +40,14 @@ absl::StatusOr<Fd> connectTo(const std::filesystem::path& run_dir) {
 }
 
 // Where systemd manages the cgroups, a scope of its own is the subtree it leaves to the shim and its
-// tasks. The agent's unit would not do: it could not be started again while tasks run in it.
+// tasks. The agent's unit would not do: it could not be started again while tasks run in it. Each task
+// has a limit of its own, so systemd's usual one, of all that a unit starts together, is lifted.
 std::vector<std::string> startCommand(const std::filesystem::path& shim, const std::filesystem::path& run_dir) {
     std::vector<std::string> command;
     struct stat stat;
     if (geteuid() == 0 && ::stat("/run/systemd/system", &stat) == 0)
-        command = {"systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"};
+        command = {"systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes",
+                   "--property=TasksMax=infinity"};
     command.push_back(shim.string());
     command.push_back("serve");
     command.push_back(absl::StrCat("--run_dir=", run_dir.string()));
