@@ -87,7 +87,12 @@ void AgentState::write(const std::vector<Record>& records, RecordNumber number) 
     std::vector<Store::Change> changes;
     for (const Record& record : records) changesOf(record, changes);
     written_ = number;
-    store_->write(std::move(changes), number);
+    // An acknowledgement that is lost is said again, so none is worth a commit of its own, which the next status would
+    // then have to wait for.
+    const bool lazy = std::all_of(records.begin(), records.end(), [](const Record& record) {
+        return std::holds_alternative<StatusAcknowledged>(record) || std::holds_alternative<TaskForgotten>(record);
+    });
+    store_->write(std::move(changes), number, lazy ? Store::When::kLater : Store::When::kNow);
 }
 
 absl::Status AgentState::raiseEpoch(std::uint64_t epoch) {

@@ -65,6 +65,7 @@ struct Store::Impl {
     std::condition_variable written; // for write() and flush(): something was written, or failed
     std::deque<Batch> queue;
     std::size_t queued_bytes = 0;
+    bool hurry = false; // somebody waits for what is queued
     bool writing = false;
     bool stopping = false;
     std::uint64_t durable = 0;
@@ -241,7 +242,7 @@ Store::~Store() {
 std::vector<Store::Row> Store::takeRows() { return std::exchange(impl_->rows, {}); }
 std::uint32_t Store::foundVersion() const { return impl_->found_version; }
 
-void Store::write(std::vector<Change> changes, std::uint64_t number) {
+void Store::write(std::vector<Change> changes, std::uint64_t number, When when) {
     std::size_t bytes = 0;
     for (const Change& change : changes) {
         bytes += sizeof change + change.key.size() + (change.blob ? change.blob->size() : 0);
@@ -250,14 +251,18 @@ void Store::write(std::vector<Change> changes, std::uint64_t number) {
     impl_->written.wait(lock, [&] { return impl_->queued_bytes < kMaxQueuedBytes || !impl_->failed.ok(); });
     if (!impl_->failed.ok()) return;
     assert(impl_->queue.empty() || impl_->queue.back().number <= number);
+    const bool news = impl_->queue.empty() || (when == When::kNow && !impl_->hurry);
     impl_->queue.push_back({std::move(changes), number, bytes});
     impl_->queued_bytes += bytes;
+    impl_->hurry |= when == When::kNow;
     lock.unlock();
-    impl_->more.notify_one();
+    if (news) impl_->more.notify_one();
 }
 
 absl::Status Store::flush() {
     std::unique_lock lock(impl_->mutex);
+    impl_->hurry = !impl_->queue.empty();
+    impl_->more.notify_one();
     impl_->written.wait(lock, [&] { return (impl_->queue.empty() && !impl_->writing) || !impl_->failed.ok(); });
     return impl_->failed;
 }
@@ -291,6 +296,8 @@ void Store::Impl::run() {
     for (;;) {
         more.wait(lock, [&] { return stopping || !queue.empty(); });
         if (queue.empty()) return;
+        more.wait_for(lock, kLatest, [&] { return stopping || hurry; });
+        hurry = false;
         // All that came while the last commit was on its way goes into one.
         std::vector<Batch> batches(std::make_move_iterator(queue.begin()), std::make_move_iterator(queue.end()));
         queue.clear();

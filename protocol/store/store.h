@@ -73,8 +73,14 @@ public:
     // The version that the file had before open() raised it to the one asked for; equal for a new file.
     std::uint32_t foundVersion() const;
 
+    enum class When : std::uint8_t {
+        kNow,
+        kLater, // nobody waits for it: with the next that is kNow, or after kLatest, to save a commit
+    };
+    static constexpr std::chrono::milliseconds kLatest{50};
+
     // Queues the changes as one unit: all of them become durable, or none. Numbers must not descend.
-    void write(std::vector<Change> changes, std::uint64_t number);
+    void write(std::vector<Change> changes, std::uint64_t number, When when = When::kNow);
     // Blocks until all that was queued is durable, or says why it never will be. For start and stop.
     absl::Status flush();
 

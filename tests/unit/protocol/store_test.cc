@@ -65,6 +65,32 @@ TEST_F(StoreTest, AnErasedRowIsGoneAndOnePutAgainGoesToTheEnd) {
     EXPECT_EQ(keys(open()->takeRows()), (Keys{"c=1", "a=2"}));
 }
 
+TEST_F(StoreTest, AWriteForLaterGoesWithTheNextThatIsUrgent) {
+    auto store = open();
+    ASSERT_TRUE(store->flush().ok());
+    const std::uint64_t before = store->commits();
+    store->write({Store::put(1, "a", "1")}, 1, Store::When::kLater);
+    store->write({Store::put(1, "b", "1")}, 2);
+    ASSERT_TRUE(store->flush().ok());
+    EXPECT_EQ(store->durableUpTo(), 2u);
+    EXPECT_EQ(store->commits() - before, 1u);
+}
+
+TEST_F(StoreTest, AWriteForLaterBecomesDurableByItself) {
+    auto store = open();
+    store->write({Store::put(1, "a", "1")}, 1, Store::When::kLater);
+    while (store->durableUpTo() < 1) {
+        pollfd ready{store->eventFd(), POLLIN, 0};
+        ASSERT_EQ(::poll(&ready, 1, 10'000), 1);
+        store->drain();
+    }
+}
+
+TEST_F(StoreTest, AWriteForLaterIsWrittenAtTheEnd) {
+    open()->write({Store::put(1, "a", "1")}, 1, Store::When::kLater);
+    EXPECT_EQ(keys(open()->takeRows()), (Keys{"a=1"}));
+}
+
 TEST_F(StoreTest, KeysAndBlobsMayHoldAnyBytesAndNone) {
     const std::string odd("\0\xff'", 3);
     {
