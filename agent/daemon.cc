@@ -164,6 +164,10 @@ absl::Status Daemon::openParts() {
     doors.sandboxes = sandboxes_->root();
     doors.uploads = options_.work_dir / "uploads";
     doors.flags = options_.flags;
+    // The door opens before the core has told of its tasks, and the output of one that runs is not over.
+    for (const launcher_says::KnownContainer& one : *known) {
+        if (one.running || one.launching) doors.live.insert(Sandboxes::relative(one.key));
+    }
     auto opened = Doors::start(std::move(doors));
     if (!opened.ok()) return opened.status();
     doors_ = *std::move(opened);

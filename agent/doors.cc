@@ -24,6 +24,7 @@ absl::StatusOr<std::unique_ptr<Doors>> Doors::start(Options options) {
 Doors::Doors(Options options)
     : options_(std::move(options)), view_(std::make_shared<View>()),
       follower_(std::make_unique<Follower>(options_.sandboxes)) {
+    view_->live = options_.live;
     view_->started = {std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
 }
 

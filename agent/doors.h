@@ -22,6 +22,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -49,6 +50,7 @@ public:
         std::uint64_t upload_bytes = std::uint64_t{1} << 30;      // of one file
         std::uint64_t all_upload_bytes = std::uint64_t{10} << 30; // of all; beyond: 507
         std::vector<std::pair<std::string, std::string>> flags;   // as /flags shows them
+        std::set<std::string> live; // sandboxes still written to, of a former agent's tasks, until show() tells of them
     };
     static constexpr std::size_t kMostEnded = 1000; // tasks kept for /state after their end; the oldest goes
 

@@ -23,7 +23,11 @@ protected:
     DoorsTest() {
         fs::create_directory(dir.path() / "uploads");
         fs::create_directory(dir.path() / "sandboxes");
+        start({});
+    }
+    void start(std::set<std::string> live) {
         Doors::Options options;
+        options.live = std::move(live);
         options.sandboxes = dir.path() / "sandboxes";
         options.uploads = dir.path() / "uploads";
         options.upload_bytes = 100;
@@ -68,6 +72,41 @@ protected:
 
     ScratchDir dir;
     std::unique_ptr<Doors> doors;
+};
+
+// What a reader of a task's growing output gets.
+class FollowedOutput {
+public:
+    explicit FollowedOutput(std::string url) {
+        request_.url = std::move(url);
+        request_.on_data = [this](std::string_view piece) {
+            got_ += piece;
+            arrived_ = got_.size();
+            arrived_.notify_all();
+            return true;
+        };
+        reply_ = std::async(std::launch::async, [this] {
+            auto reply = http::fetch(request_);
+            arrived_ = kOver;
+            arrived_.notify_all();
+            return reply;
+        });
+    }
+    void waitForMoreThan(std::size_t bytes) {
+        for (std::size_t have = arrived_; have <= bytes; have = arrived_) arrived_.wait(have);
+    }
+    std::string whole() {
+        EXPECT_EQ(reply_.wait_for(20s), std::future_status::ready);
+        EXPECT_TRUE(reply_.get().ok());
+        return got_;
+    }
+
+private:
+    static constexpr std::size_t kOver = -1;
+    http::ClientRequest request_;
+    std::string got_;
+    std::atomic<std::size_t> arrived_ = 0;
+    std::future<absl::StatusOr<http::ClientResponse>> reply_;
 };
 
 TEST_F(DoorsTest, HealthIsAnEmptyAnswer) {
@@ -127,25 +166,25 @@ TEST_F(DoorsTest, ReadOfBytesThatAreNoTextIsStillJson) {
 
 TEST_F(DoorsTest, OutputIsFollowedFromBeforeItsFileIsThereUntilTheTaskHasEnded) {
     show("t", TaskState::kStarting);
-    std::string got;
-    std::atomic<std::size_t> arrived = 0;
-    http::ClientRequest request;
-    request.url = url("/api/stoa/sandbox/f/t/stdout?offset=0&follow=1");
-    request.on_data = [&](std::string_view piece) {
-        got += piece;
-        arrived = got.size();
-        arrived.notify_all();
-        return true;
-    };
-    auto reply = std::async(std::launch::async, [&] { return http::fetch(request); });
+    FollowedOutput output(url("/api/stoa/sandbox/f/t/stdout?offset=0&follow=1"));
     append(sandbox("t") / "stdout", "one\n");
-    arrived.wait(0);
+    output.waitForMoreThan(0);
     append(sandbox("t") / "stdout", "two\n");
-    arrived.wait(4);
+    output.waitForMoreThan(4);
     append(sandbox("t") / "stdout", "three\n");
     show("t", TaskState::kFinished);
-    ASSERT_EQ(reply.wait_for(20s), std::future_status::ready);
-    EXPECT_EQ(got, "one\ntwo\nthree\n");
+    EXPECT_EQ(output.whole(), "one\ntwo\nthree\n");
+}
+
+TEST_F(DoorsTest, OutputOfATaskThatRunsIsNotOverBeforeARestartedAgentHasToldOfIt) {
+    append(sandbox("t") / "stdout", "one\n");
+    start({Sandboxes::relative(key("t"))});
+    FollowedOutput output(url("/api/stoa/sandbox/f/t/stdout?offset=0&follow=1"));
+    output.waitForMoreThan(0);
+    append(sandbox("t") / "stdout", "two\n");
+    output.waitForMoreThan(4);
+    show("t", TaskState::kFinished);
+    EXPECT_EQ(output.whole(), "one\ntwo\n");
 }
 
 TEST_F(DoorsTest, MuchOutputOfAnEndedTaskArrivesWhole) {
