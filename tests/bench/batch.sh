@@ -6,7 +6,7 @@ ${CC:-cc} -static -O2 -o "$one_byte" "$source_dir/tests/bench/one_byte.c"
 chmod 755 "$one_byte"
 
 # How many bytes the tasks left in their sandboxes.
-bytes_in() { find "$1" -path '*/sandboxes/*' -name stdout -printf '%s\n' | awk '{ t += $1 } END { print t + 0 }'; }
+bytes_in() { find "$1"/agent-*/sandboxes -name stdout -printf '%s\n' | awk '{ t += $1 } END { print t + 0 }'; }
 
 # through_batch CLUSTER ROW COUNT PROGRAM: the rate until the last acknowledgement.
 through_batch() {
