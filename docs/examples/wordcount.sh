@@ -3,7 +3,8 @@
 #
 #   wordcount_prepare DIR MAPS      packs the texts into DIR/part-0.tar …, and counts them with one plain pipeline
 #   wordcount_submit DIR MAPS ARG…  submits a map job and a reduce job that waits for it; sets map_job and reduce_job.
-#                                   ARG… are options of `stoa submit`, e.g. --cpus=0.1
+#                                   ARG… are options of `stoa submit`, e.g. --cpus=0.1. $wordcount_at_end, if set, is
+#                                   what each task does last
 #
 # The reduce job never looks into a map's directory: it names the maps' outputs, and they are fetched from the agents
 # that ran them.
@@ -29,7 +30,9 @@ wordcount_submit() {
   shift 2
   map_job=$(stoa submit --name=map --array="$maps" --input="part.tar=$texts/part-%i.tar" --output=counts "$@" -- \
     sh -c "set -e; mkdir texts; tar -xf part.tar -C texts --strip-components=1
-      find texts -type f -print0 | sh -c '$words' | LC_ALL=C sort | uniq -c > counts") || return
+      find texts -type f -print0 | sh -c '$words' | LC_ALL=C sort | uniq -c > counts
+      ${wordcount_at_end:-}") || return
   reduce_job=$(stoa submit --name=reduce --input="counts=job:$map_job/*/counts" --output=top "$@" -- \
-    sh -c "export LC_ALL=C; cat counts.* | awk '{n[\$2] += \$1} END {for (w in n) print n[w], w}' | $top20 | tee top")
+    sh -c "export LC_ALL=C; cat counts.* | awk '{n[\$2] += \$1} END {for (w in n) print n[w], w}' | $top20 | tee top
+      ${wordcount_at_end:-}")
 }
