@@ -332,8 +332,12 @@ void Agent::runDue(Turn& turn) {
 void Agent::retireIfDone(Turn& turn) {
     if (!retiring_ || stopped_ || tasks_.liveCount() > 0) return;
     if (!retire_by_) retire_by_ = turn.now + kRetireWait;
-    // Without a master nobody acknowledges; what is stored is told when the agent is started again.
-    if (!tasks_.all().empty() && link_ == Link::kRegistered && turn.now < *retire_by_) return;
+    // Without a master nobody acknowledges; what is stored is told when the agent is started again. It does not
+    // unregister then: the master would call tasks gone whose ends are still to be told.
+    if (!tasks_.all().empty()) {
+        if (link_ == Link::kRegistered && turn.now < *retire_by_) return;
+        return stop("stopped as asked; the ends of some tasks are told when it is started again", false, turn);
+    }
     if (link_ == Link::kRegistered) sayToMaster(agent_says::Unregister{}, appended_, turn);
     stop("stopped for good, as asked", false, turn);
 }

@@ -82,6 +82,12 @@ void AgentNode::reboot() {
     machine_.reboot();
 }
 
+void AgentNode::retire() {
+    trace("retires");
+    process_->inbox.push_back(agent::Retire{});
+    poke();
+}
+
 void AgentNode::stopFaults() {
     machine_.stopFaults();
     disk_.stopFaults();
@@ -106,6 +112,7 @@ void AgentNode::run() {
         parts_.network.dialerSends(parts_.network.connectionOf(id()), parts_.master, std::move(frame));
     if (std::exchange(out_.renew_transport, false)) parts_.network.renewTransport(id());
     if (!out_.arrivals.empty()) poke();
+    if (process_->stopped) return crash();
     wakeAt(process_->session.nextDeadline());
     wakeAt(process_->core->nextDeadline());
 }
@@ -163,7 +170,9 @@ void AgentNode::perform(agent::Effect effect) {
         trace("forgets " + show(forget->key));
         machine_.forget(forget->key);
     } else if (const auto* stop = std::get_if<agent::Stop>(&effect)) {
-        parts_.checker.require(false, absl::StrCat(options_.info.hostname, " stopped: ", stop->why));
+        parts_.checker.require(!stop->failed, absl::StrCat(options_.info.hostname, " stopped: ", stop->why));
+        parts_.checker.require(machine_.running() == 0, options_.info.hostname + " retired and left containers behind");
+        process_->stopped = true;
     }
 }
 

@@ -43,6 +43,8 @@ public:
 
     void crashShim() { machine_.crashShim(); }
     void reboot();
+    // As `stoa down` ends an agent: its tasks end, it unregisters, its process ends.
+    void retire();
     void stopFaults();
 
 protected:
@@ -57,6 +59,7 @@ private:
         Rng rng; // this process's own chance, so that a process's draws don't depend on others'
         DialerSession session;
         OutputCommit<agent::Effect> commit;
+        bool stopped = false;
         std::uint64_t connections = 0; // sessions so far, as the core counts them
         std::unique_ptr<agent::Agent> core;
         std::vector<Frame> frames;

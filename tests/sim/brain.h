@@ -29,6 +29,9 @@ public:
     virtual std::vector<Call> takeCalls() = 0;
     virtual void notSaid(const Call& call, Time now) = 0;
 
+    // It has torn itself down: its process has ended and does not start again.
+    virtual bool over() const { return false; }
+
     virtual void stopFaults() = 0;
     // All of its work has ended, as far as it knows durably.
     virtual bool done() const = 0;

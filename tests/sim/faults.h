@@ -27,13 +27,14 @@ enum class Fault : std::uint8_t {
     kLaunchFailure, // the container does not start
     kTaskFailure,   // the command fails
     kOutOfMemory,
+    kRetire, // no fault: the operator ends an agent for good, and starts it again later
 };
-inline constexpr std::size_t kFaults = 15;
+inline constexpr std::size_t kFaults = 16;
 
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "drop",         "duplicate",   "reorder",         "delay",        "partition",
-    "master_crash", "agent_crash", "framework_crash", "shim_crash",   "reboot",
-    "pause",        "slow_disk",   "launch_failure",  "task_failure", "out_of_memory"};
+    "drop",           "duplicate",       "reorder",       "delay",  "partition", "master_crash",
+    "agent_crash",    "framework_crash", "shim_crash",    "reboot", "pause",     "slow_disk",
+    "launch_failure", "task_failure",    "out_of_memory", "retire"};
 
 using FaultCounts = std::array<std::uint64_t, kFaults>;
 
@@ -59,6 +60,7 @@ struct FaultPlan {
         set(Fault::kShimCrash, 3'000);
         set(Fault::kReboot, 2'000);
         set(Fault::kPause, 6'000);
+        set(Fault::kRetire, 2'000);
         // Per commit, per launch.
         set(Fault::kSlowDisk, 10'000);
         set(Fault::kLaunchFailure, 30'000);

@@ -50,10 +50,14 @@ void FrameworkNode::run() {
     for (const AddressedCall& call : std::exchange(output.calls, {})) {
         process_->session.send(process_->session.session(), makeBody(encode(call)), now(), out_);
     }
+    // Its last call may be lost with its process; then the framework ends when its failover timeout has passed.
+    const bool over = brain_->over();
+    if (over) process_->session.close("torn down", now(), out_);
     process_->session.flush(now(), out_);
     for (Frame& frame : std::exchange(out_.frames, {}))
         parts_.network.dialerSends(parts_.network.connectionOf(id()), parts_.master, std::move(frame));
     if (std::exchange(out_.renew_transport, false)) parts_.network.renewTransport(id());
+    if (over) return crash();
     if (!out_.arrivals.empty()) poke();
     wakeAt(process_->session.nextDeadline());
     wakeAt(brain_->nextDeadline());

@@ -22,7 +22,7 @@ FrameworkInfo Worker::info() const {
     info.name = options_.name;
     info.id = framework_;
     info.roles = options_.roles;
-    info.failover_timeout = std::chrono::hours(1);
+    info.failover_timeout = options_.failover_timeout;
     info.checkpoint = true;
     return info;
 }
@@ -97,6 +97,7 @@ void Worker::onStatus(const TaskStatus& status) {
     if (status.state == TaskState::kFinished || (piece.kill && status.state == TaskState::kKilled)) {
         piece.phase = Phase::kDone;
         ++done_;
+        if (over()) calls_.push_back(call::Teardown{});
         return;
     }
     piece = {Phase::kTodo, piece.attempt + 1, false};

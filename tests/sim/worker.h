@@ -26,6 +26,9 @@ public:
         bool states_demands = true;
         std::uint32_t declines = 0; // chances in a million
         std::uint32_t kills = 0;    // of a running task
+        // Tears itself down when so many pieces are done, with tasks still running; 0: never.
+        std::uint32_t teardown_after = 0;
+        Duration failover_timeout = std::chrono::hours(1);
     };
 
     Worker(Options options, Rng& rng) : options_(std::move(options)), rng_(rng), book_(options_.pieces) {
@@ -41,7 +44,8 @@ public:
     std::vector<Call> takeCalls() override { return std::exchange(calls_, {}); }
     void notSaid(const Call& call, Time now) override;
     void stopFaults() override { options_.declines = 0; }
-    bool done() const override { return done_ == options_.pieces; }
+    bool over() const override { return options_.teardown_after > 0 && done_ >= options_.teardown_after; }
+    bool done() const override { return over() || done_ == options_.pieces; }
     const std::string& name() const override { return options_.name; }
     std::string describe() const override;
 

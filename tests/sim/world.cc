@@ -1,7 +1,6 @@
 #include "tests/sim/world.h"
 
 #include "tests/sim/batch_brain.h"
-#include "tests/sim/worker.h"
 
 #include <absl/strings/str_cat.h>
 
@@ -73,13 +72,18 @@ void World::makeFrameworks() {
     const std::uint32_t worker_tasks = options_.tasks - batch_tasks;
     constexpr std::uint32_t kWorkers = 4;
     for (std::uint32_t i = 0; i < kWorkers; ++i) {
-        addWorker(i, worker_tasks / kWorkers + (i < worker_tasks % kWorkers ? 1 : 0));
+        addWorker(workerOptions(i, worker_tasks / kWorkers + (i < worker_tasks % kWorkers ? 1 : 0)));
     }
     addBatch(batch_tasks);
+    // One that comes and goes in the middle of its work, like a `stoa run` that is given up.
+    Worker::Options guest = workerOptions(kWorkers, 5);
+    guest.teardown_after = 2;
+    guest.failover_timeout = std::chrono::seconds(30);
+    addWorker(std::move(guest));
     first_framework_ = frameworks_.front()->id();
 }
 
-void World::addWorker(std::uint32_t number, std::uint32_t pieces) {
+Worker::Options World::workerOptions(std::uint32_t number, std::uint32_t pieces) {
     Worker::Options worker;
     worker.name = absl::StrCat("worker", number);
     worker.roles = {number % 2 == 0 ? "*" : "science"};
@@ -88,6 +92,10 @@ void World::addWorker(std::uint32_t number, std::uint32_t pieces) {
     worker.states_demands = number != 1;
     worker.declines = number == 2 ? 500'000 : 50'000;
     worker.kills = number == 3 ? 300'000 : 20'000;
+    return worker;
+}
+
+void World::addWorker(Worker::Options worker) {
     FrameworkNode::Parts parts{queue_, network_, checker_, rng_, trace_, master_->id()};
     frameworks_.push_back(std::make_unique<FrameworkNode>(
         parts, [&](NodeId, std::function<void()>) { return std::make_unique<Worker>(std::move(worker), rng_); }));
@@ -125,12 +133,20 @@ void World::crashAndRestart(Node& node, Fault fault) {
     });
 }
 
+// An agent that retires takes its time; whoever looks at it again finds it down.
+void World::restartWhenDown(Node& node) {
+    queue_.scheduleWorld(std::chrono::milliseconds(5'000 + rng_.below(20'000)), [this, &node] {
+        if (node.up()) return restartWhenDown(node);
+        node.start();
+    });
+}
+
 void World::faultTick() {
     if (faults_over_) return;
     auto partition = [this](NodeId a, NodeId b) {
         if (strikes(Fault::kPartition)) {
-            // Some outlast the time after which an agent is unreachable, most only a session.
-            const std::uint64_t longest = rng_.chance(300'000) ? 240'000 : 30'000;
+            // Many outlast the time after which an agent is unreachable, others only a session.
+            const std::uint64_t longest = rng_.chance(600'000) ? 240'000 : 30'000;
             network_.cut(a, b, queue_.now() + std::chrono::milliseconds(rng_.below(longest)));
         }
     };
@@ -144,6 +160,11 @@ void World::faultTick() {
     for (auto& agent : agents_) {
         if (strikes(Fault::kAgentCrash)) crashAndRestart(*agent, Fault::kAgentCrash);
         if (strikes(Fault::kShimCrash)) agent->crashShim();
+        if (strikes(Fault::kRetire) && agent->up()) {
+            ++counts_[static_cast<std::size_t>(Fault::kRetire)];
+            agent->retire();
+            restartWhenDown(*agent);
+        }
         if (strikes(Fault::kReboot) && agent->up()) {
             agent->reboot();
             queue_.scheduleWorld(std::chrono::milliseconds(rng_.below(100'000)), [&node = *agent] {
@@ -155,6 +176,7 @@ void World::faultTick() {
         pause(*agent);
     }
     for (auto& framework : frameworks_) {
+        if (framework->brain().over()) continue;
         if (strikes(Fault::kFrameworkCrash)) crashAndRestart(*framework, Fault::kFrameworkCrash);
         partition(framework->id(), master_->id());
         partition(master_->id(), framework->id());
@@ -175,6 +197,7 @@ void World::stopFaults() {
 bool World::atRest() const {
     if (!faults_over_ || !master_->up()) return false;
     for (const auto& framework : frameworks_) {
+        if (framework->brain().over()) continue;
         if (!framework->up() || !framework->brain().done()) return false;
     }
     for (const auto& agent : agents_) {
@@ -189,6 +212,7 @@ void World::requireRest() {
     std::string what = "liveness: not at rest after the faults stopped;";
     if (!master_->up()) absl::StrAppend(&what, " the master is down;");
     for (const auto& framework : frameworks_) {
+        if (framework->brain().over()) continue;
         if (!framework->up() || !framework->brain().done())
             absl::StrAppend(&what, " ", framework->brain().describe(), ";");
     }

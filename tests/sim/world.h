@@ -18,6 +18,7 @@
 #include "tests/sim/master_node.h"
 #include "tests/sim/network.h"
 #include "tests/sim/trace.h"
+#include "tests/sim/worker.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -63,11 +64,13 @@ public:
 
 private:
     void makeFrameworks();
-    void addWorker(std::uint32_t number, std::uint32_t pieces);
+    Worker::Options workerOptions(std::uint32_t number, std::uint32_t pieces);
+    void addWorker(Worker::Options worker);
     void addBatch(std::uint32_t tasks);
     // One roll of the dice for each node, every second while faults last.
     void faultTick();
     void crashAndRestart(Node& node, Fault fault);
+    void restartWhenDown(Node& node);
     bool strikes(Fault fault);
     void stopFaults();
     bool atRest() const;
