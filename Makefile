@@ -223,8 +223,9 @@ $(BUILD)/flags/$(1).objects: FORCE
 endef
 $(foreach a,$(ARCHIVES),$(eval $(call archive_rule,$(a))))
 
-# link: the target from the objects and archives among its prerequisites.
-link = $(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %.a,$^) -o $@
+# link: the target from the objects and archives among its prerequisites. A new file each time: mold writes over the old
+# one, and a program that runs from it would read what is half written.
+link = $(Q)mkdir -p $(@D) && rm -f $@ && $(CXX) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 define program_rule
 $(BUILD)/bin/$(1): $$(call objects,$$($(1)_MAIN)) $$(call archives,$$($(1)_ARCHIVES)) $(BUILD)/flags/link
@@ -242,7 +243,7 @@ LIBRARY_NAME = libstoa.so.0
 $(BUILD)/lib/libstoa.so: $(call archives,sdk protocol) $(BUILD)/flags/link
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CXX) -shared -Wl,-soname,$(LIBRARY_NAME) $(LDFLAGS_ALL) \
+	$(Q)rm -f $@ && $(CXX) -shared -Wl,-soname,$(LIBRARY_NAME) $(LDFLAGS_ALL) \
 	  -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(LIBS) -o $@
 	$(Q)ln -sf $(@F) $(@D)/$(LIBRARY_NAME)
 
