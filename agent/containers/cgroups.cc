@@ -165,6 +165,15 @@ absl::StatusOr<TaskCgroups> TaskCgroups::setUp(const fs::path& run_dir, pid_t sh
         cgroups.directory("pids", "").empty())
         return absl::UnavailableError("this host has no cgroup hierarchy with the controllers memory and pids mounted");
 
+    if (cgroups.unified_ && noted.size() == 1) {
+        cgroups.in_former_scope_ =
+            fs::path(noted[0]).parent_path() != fs::path(cgroups.hierarchies_[0].tasks).parent_path();
+        if (cgroups.in_former_scope_ && readKey(noted[0] + "/cgroup.events", "populated") == 0) {
+            rmdir(noted[0].c_str());
+            noted.clear();
+            cgroups.in_former_scope_ = false;
+        }
+    }
     if (noted.size() == cgroups.hierarchies_.size()) {
         for (size_t i = 0; i < noted.size(); ++i) cgroups.hierarchies_[i].tasks = noted[i];
         return cgroups;
@@ -179,6 +188,15 @@ absl::StatusOr<TaskCgroups> TaskCgroups::setUp(const fs::path& run_dir, pid_t sh
         if (!status.ok()) return absl::UnavailableError(status.message());
     }
     return cgroups;
+}
+
+absl::Status TaskCgroups::renew(const fs::path& run_dir, pid_t shim) {
+    if (!unified_) return absl::OkStatus(); // where nobody removes a directory but us
+    absl::StatusOr<TaskCgroups> renewed = setUp(run_dir, shim);
+    if (!renewed.ok()) return renewed.status();
+    renewed->busy_ = std::move(busy_);
+    *this = *std::move(renewed);
+    return absl::OkStatus();
 }
 
 std::string TaskCgroups::directory(const char* controller, const std::string& id) const {

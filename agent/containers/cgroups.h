@@ -7,7 +7,9 @@
 // delegated scope, and that subtree is ours to write by systemd's single-writer rule.
 //
 // The directories are noted in the run directory: a restarted agent goes on with them, and the shim
-// removes them when it ends. Owned by a launcher and used from its thread.
+// removes them when it ends. When a shim was killed, systemd removes its scope, and all in it, as soon
+// as the last of its tasks has ended: until then the next shim's tasks join them, then there are other
+// directories in that shim's own scope. Owned by a launcher and used from its thread.
 
 #pragma once
 
@@ -40,6 +42,11 @@ public:
     // Unavailable when this host or user can't have any.
     static absl::StatusOr<TaskCgroups> setUp(const std::filesystem::path& run_dir, pid_t shim);
 
+    // The same with regard to another shim, or to what has become of the last one's scope: to be called when there is
+    // another shim, and before a launch while inFormerScope().
+    absl::Status renew(const std::filesystem::path& run_dir, pid_t shim);
+    bool inFormerScope() const { return in_former_scope_; }
+
     const char* version() const { return unified_ ? "cgroup-v2" : "cgroup-v1"; }
 
     // The directories a task's processes have to enter; the first lists them.
@@ -63,6 +70,7 @@ private:
     std::string directory(const char* controller, const std::string& id) const;
 
     bool unified_ = false;
+    bool in_former_scope_ = false;
     struct Hierarchy {
         std::vector<std::string> controllers;
         std::string mount;

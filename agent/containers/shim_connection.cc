@@ -46,7 +46,11 @@ std::vector<std::string> startCommand(const std::filesystem::path& shim, const s
     std::vector<std::string> command;
     struct stat stat;
     if (geteuid() == 0 && ::stat("/run/systemd/system", &stat) == 0)
-        command = {"systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes",
+        command = {"systemd-run",
+                   "--scope",
+                   "--quiet",
+                   "--collect",
+                   "--property=Delegate=yes",
                    "--property=TasksMax=infinity"};
     command.push_back(shim.string());
     command.push_back("serve");

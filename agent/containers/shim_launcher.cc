@@ -212,6 +212,10 @@ absl::Status ShimLauncher::check(const ContainerSpec& spec) const {
 }
 
 absl::Status ShimLauncher::prepare(const ContainerSpec& spec, std::vector<std::string>* cgroups) {
+    if (cgroups_ && cgroups_->inFormerScope()) {
+        if (absl::Status status = cgroups_->renew(options_.run_dir, connection_->shimPid()); !status.ok())
+            return status;
+    }
     if (cgroups_) {
         CgroupLimits limits = {spec.cpus_milli, spec.memory_bytes, spec.pids_limit};
         if (runtime_ && limits.pids > 0) ++limits.pids; // pid 1 is ours
@@ -464,6 +468,7 @@ void ShimLauncher::reconnect() {
     std::uint64_t expirations;
     [[maybe_unused]] const ssize_t rang = read(retry_timer_.get(), &expirations, sizeof expirations);
     absl::Status status = connect();
+    if (status.ok() && cgroups_) status = cgroups_->renew(options_.run_dir, connection_->shimPid());
     if (status.ok() && runtime_) status = useRuntime(*runtime_, hide_cgroup2_);
     if (status.ok()) status = list();
     if (status.ok()) return;
