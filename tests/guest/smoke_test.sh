@@ -70,6 +70,8 @@ inside() { readlink "/proc/$pid/ns/$1"; }
 for namespace in pid mnt ipc uts; do
   check "it has its own $namespace namespace" test "$(inside $namespace)" != "$(readlink /proc/self/ns/$namespace)"
 done
+check "systemd leaves its limits alone when it reads its units again" \
+  test "$(systemctl daemon-reload; value "$pid" memory.max; value "$pid" cpu.max)" = "$((48 << 20))"$'\n'"50000 100000"
 go limited
 check "it ends with its exit code" ends_with 9 wait_for $run $patience
 check "and its cgroup with it" wait_until $patience test ! -e "$cgroup"
@@ -129,12 +131,33 @@ printf 'begun\nover\n' > "$work/expected"
 check "and all of its output" diff "$work/expected" "$work/survivor.out" || sed 's/^/# /' "$work/survivor.err"
 check "the agent runs new tasks" ends_with 7 stoa run -- sh -c 'exit 7'
 
+# ---- The shim's death ------------------------------------------------------------------------------------------
+
+# With a shim and its last task, systemd takes the scope away and all cgroups in it.
+another_shim() { local now; now=$(shim) && [[ $now != "$shim" ]]; }
+kill_shim() { kill_hard "$shim" && wait_until $patience another_shim && shim=$(shim); }
+
+background abandoned -- "${wait_for_go[@]}"
+run_abandoned=$run
+check "another shim takes the place of one that was killed" kill_shim
+check "a task goes on without its own" is_running abandoned
+background later -- "${wait_for_go[@]}"
+check "new tasks run beside it" is_running later
+go abandoned
+check "that its exit status is unknown is told" ends_with 125 wait_for $run_abandoned $patience
+go later
+check "that of the later one is known" ends_with 9 wait_for $run $patience
+check "the scope of the dead shim is gone" wait_until $patience test ! -e "/sys/fs/cgroup$scope"
+check "new tasks run in that of the new one" ends_with 7 stoa run -- sh -c 'exit 7'
+check "which is killed, too" kill_shim
+check "new tasks run in that of the third" ends_with 6 stoa run -- sh -c 'exit 6'
+
 # ---- The end ---------------------------------------------------------------------------------------------------
 
 left() {
   pgrep -af "$bin/stoa"
-  find /sys/fs/cgroup -type d \( -name 'stoa-*' -o -name "$scope_unit" \)
-  systemctl list-units --no-legend --plain --all "$scope_unit"
+  find /sys/fs/cgroup -type d \( -name 'stoa-*' -o -name '*.scope' \) ! -name init.scope
+  systemctl list-units --no-legend --plain --all '*.scope' | grep -v ^init.scope
   awk '/stoa/ { print "mount " $5 }' /proc/self/mountinfo
   find /var/lib/stoa/agent/run/{runtime,bundles} -mindepth 1 2> /dev/null
 }
