@@ -21,7 +21,7 @@ wait_for_go=(sh -c 'echo begun; until [ -e go ]; do sleep 0.1; done; echo over; 
 unit() { systemctl show --value --property="$2" "$1"; } # UNIT PROPERTY
 path_of() { sed -n 's/^0:://p' "/proc/$1/cgroup"; }     # PID, in the cgroup tree
 value() { cat "$(cgroup_file "$1" - - "$2")"; }         # PID FILE
-shim() { pgrep -xf "$bin/stoa-shim serve --run_dir=.*"; }
+shim() { pgrep -P 1 -xf "$bin/stoa-shim serve --run_dir=.*"; } # not those that it starts from
 # All that systemd or somebody else has set, outside of the units' own subtrees.
 settings_outside() {
   find /sys/fs/cgroup \( -path '*/stoa-agent.service' -o -path "/sys/fs/cgroup$scope" \) -prune -o \
@@ -54,6 +54,7 @@ check "the shim is in a scope of systemd's" test "$(unit "$scope_unit" ControlGr
 check "which is delegated" test "$(unit "$scope_unit" Delegate)" = yes
 check "and does not limit all tasks together" test "$(unit "$scope_unit" TasksMax)" = infinity
 outside=$(settings_outside)
+check "there is something that must not be written" test "$(wc -l <<< "$outside")" -gt 10
 
 # ---- Limits ----------------------------------------------------------------------------------------------------
 
@@ -151,6 +152,17 @@ check "the scope of the dead shim is gone" wait_until $patience test ! -e "/sys/
 check "new tasks run in that of the new one" ends_with 7 stoa run -- sh -c 'exit 7'
 check "which is killed, too" kill_shim
 check "new tasks run in that of the third" ends_with 6 stoa run -- sh -c 'exit 6'
+
+# ---- The machine's end -----------------------------------------------------------------------------------------
+
+# What systemd does to the scope when the machine shuts down; it kills what is left after 90 s.
+background overtaken -- sleep 1000
+pid=$(pid_of_task overtaken)
+check "systemd can end the scope with all in it, and soon" \
+  timeout 45 systemctl stop "$(path_of "$shim" | grep -o '[^/]*\.scope')"
+check "which is the end of its tasks" wait_until $patience gone "$pid"
+wait_for $run $patience
+check "an agent that is still there runs new tasks in another" ends_with 3 stoa run -- sh -c 'exit 3'
 
 # ---- The end ---------------------------------------------------------------------------------------------------
 
