@@ -58,8 +58,9 @@ pid_t parentOf(pid_t pid) {
 }
 
 ContainersFixture::ContainersFixture() {
-    // Beside the test program, and not in /tmp, which containers have of their own.
-    std::string name = programs() / "containers-XXXXXX";
+    // Where the tasks' user can get to, as it can't below a checkout in somebody's home, and not in /tmp, which containers
+    // have of their own.
+    std::string name = "/var/tmp/stoa-containers-XXXXXX";
     if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << name << ": " << strerror(errno);
     base_ = name;
     chmod(base_.c_str(), 0755);
