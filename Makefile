@@ -280,7 +280,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 # What run-tests is given: NAME=COMMAND, quoted for the shell.
 unit_tests = $(foreach u,$(UNIT_FOLDERS),'$(2)unit-$(u)=$(1)/tests/unit-$(u)')
 sim_tests = $(if $(filter tests/sim/main.cc,$(SOURCES)),'$(2)sim-$(3)=$(1)/bin/stoa-sim --seeds=$(3) $(4)')
-QUICK_TESTS = $(SCRIPT_TESTS) $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS),--coverage) \
+QUICK_TESTS = $(SCRIPT_TESTS) $(call unit_tests,$(BUILD)) $(call sim_tests,$(BUILD),,$(TEST_SEEDS)) \
   $(if $(filter tests/sim/main.cc,$(SOURCES)),'sim-kept=$(BUILD)/bin/stoa-sim --seeds=@tests/sim/kept_seeds')
 SCRIPT_TESTS = $(foreach t,$(sort $(wildcard tests/scripts/*_test.sh)),'$(notdir $(t:.sh=))=$(t)')
 # Over the whole of check's seeds, a fault or transition that was never reached is a failure.
