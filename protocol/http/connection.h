@@ -52,12 +52,12 @@ struct Shared {
     // The server's thread's own.
     std::list<std::shared_ptr<Connection>> all; // until they are closed
     std::list<Connection*> waiting;             // for a request, whole or not; the longest first
-    std::size_t body_bytes = 0;                 // of bodies held in memory
 
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> refused{0};
     std::atomic<std::size_t> connections{0};
     std::atomic<std::size_t> streams{0};
+    std::atomic<std::size_t> body_bytes{0}; // changed by the server's thread alone
 };
 
 // A stream's queue, between whoever writes and the connection that sends.

@@ -382,7 +382,7 @@ void Server::postAfter(Duration delay, std::function<void()> work) {
 
 Server::Counts Server::counts() const {
     const Shared& shared = *state_->shared;
-    return {shared.requests, shared.refused, shared.connections, shared.streams};
+    return {shared.requests, shared.refused, shared.connections, shared.streams, shared.body_bytes};
 }
 
 } // namespace stoa::http

@@ -164,6 +164,7 @@ public:
         std::uint64_t refused = 0; // connections at the bound, and requests over a limit
         std::size_t connections = 0;
         std::size_t streams = 0;
+        std::size_t body_bytes = 0; // held in memory, of requests being read or answered
     };
     Counts counts() const; // from any thread
 
