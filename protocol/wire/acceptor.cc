@@ -1,16 +1,12 @@
 #include "protocol/wire/acceptor.h"
 
 #include "protocol/strings.h"
-#include "protocol/wire/network_thread.h"
-#include "protocol/wire/reader_clock.h"
-#include "protocol/wire/swap_queue.h"
+#include "protocol/wire/owner_link.h"
 #include "protocol/wire/zeromq.h"
 
 #include <glog/logging.h>
 
-#include <atomic>
 #include <cerrno>
-#include <mutex>
 #include <utility>
 
 namespace stoa {
@@ -54,13 +50,21 @@ std::size_t bytesOf(const std::vector<Arrival>& arrivals) {
     return bytes;
 }
 
+struct Command {
+    enum Kind : std::uint8_t { kSend, kClose, kCut };
+    Kind kind = kSend;
+    Peer peer = 0;
+    Body body;
+    std::string why;
+};
+
 } // namespace
 
-class Acceptor::Network {
+class Acceptor::Network : public OwnerLink<Arrival, Command> {
 public:
     explicit Network(const AcceptorOptions& options)
-        : options_(options), context_(options.io_threads), router_(context_, ZMQ_ROUTER),
-          table_(options.epoch, options.session) {
+        : OwnerLink({kMostArrivals, kMostArrivalBytes, kMostSendBytes}), options_(options),
+          context_(options.io_threads), router_(context_, ZMQ_ROUTER), table_(options.epoch, options.session) {
         zeromq::setBounds(router_);
         router_.set(ZMQ_ROUTER_MANDATORY, 1);
         router_.set(ZMQ_ROUTER_HANDOVER, 1);
@@ -77,55 +81,29 @@ public:
     }
 
     void start() {
-        thread_ = NetworkThread("stoa-acceptor", [this] { run(); });
+        startThread("stoa-acceptor", [this] { run(); });
     }
 
     // ---- The owner's side ----
 
     std::uint16_t port() const { return port_; }
-    int eventFd() const { return arrivals_.fd(); }
-
-    std::vector<Arrival> take() {
-        std::vector<Arrival> taken = arrivals_.take();
-        if (reading_paused_.load(std::memory_order_relaxed)) wake_.raise();
-        return taken;
-    }
 
     void send(Peer peer, Body body) {
-        if (commands_.atLeast(SIZE_MAX, kMostSendBytes)) {
-            commands_.push({Command::kCut, peer, nullptr, {}}, 0);
+        if (sendsAreFull()) {
+            command({Command::kCut, peer, nullptr, {}}, 0);
             return;
         }
         const std::size_t bytes = body->size();
-        commands_.push({Command::kSend, peer, std::move(body), {}}, bytes);
+        command({Command::kSend, peer, std::move(body), {}}, bytes);
     }
 
-    void close(Peer peer, std::string why) { commands_.push({Command::kClose, peer, nullptr, std::move(why)}, 0); }
-
-    void stop() {
-        stopping_.store(true);
-        wake_.raise();
-        thread_.join();
-    }
-
-    WireCounters counters() const {
-        const std::lock_guard lock(published_mutex_);
-        return published_;
-    }
+    void close(Peer peer, std::string why) { command({Command::kClose, peer, nullptr, std::move(why)}, 0); }
 
 private:
-    struct Command {
-        enum Kind : std::uint8_t { kSend, kClose, kCut };
-        Kind kind = kSend;
-        Peer peer = 0;
-        Body body;
-        std::string why;
-    };
-
     // ---- The network thread ----
 
     void run() {
-        while (!stopping_.load()) turn(clock_.pollTimeout(table_.nextDeadline()));
+        while (!stopping()) turn(clock_.pollTimeout(table_.nextDeadline()));
         sayGoodbye();
         router_ = zeromq::Socket();
     }
@@ -148,23 +126,14 @@ private:
 
     void turn(long timeout) {
         zmq_pollitem_t items[] = {
-            {nullptr, commands_.fd(), ZMQ_POLLIN, 0},
-            {nullptr, wake_.fd(), ZMQ_POLLIN, 0},
+            {nullptr, commandsFd(), ZMQ_POLLIN, 0},
+            {nullptr, wakeFd(), ZMQ_POLLIN, 0},
             {router_.get(), 0, ZMQ_POLLIN, 0},
         };
         const int polled = clock_.paused() ? 2 : 3;
         if (zmq_poll(items, polled, timeout) < 0 && errno != EINTR) LOG(FATAL) << "zmq_poll: " << zmq_strerror(errno);
-        if (items[1].revents != 0) wake_.lower();
-
-        const bool behind = arrivals_.atLeast(kMostArrivals, kMostArrivalBytes) && !stopping_.load();
-        if (behind && !clock_.paused()) ++counters_.reading_pauses;
-        reading_paused_.store(behind, std::memory_order_relaxed);
-        // The owner may have taken between the look and the store, and not have woken us: look again.
-        if (behind && arrivals_.atLeast(kMostArrivals, kMostArrivalBytes)) {
-            clock_.pause();
-        } else {
-            clock_.resume();
-        }
+        if (items[1].revents != 0) lowerWake();
+        letOwnerCatchUp(clock_, counters_);
 
         const bool all_read = !clock_.paused() && read();
         carryOutCommands();
@@ -175,8 +144,10 @@ private:
             table_.flush(clock_.now(), out_);
         }
         transmit();
-        publish();
-        arrivals_.pushAll(out_.arrivals, bytesOf(out_.arrivals));
+        counters_.sessions = table_.counters();
+        counters_.open_sessions = table_.openCount();
+        publish(counters_);
+        reveal(out_.arrivals, bytesOf(out_.arrivals));
     }
 
     // True when nothing is left to be read.
@@ -201,7 +172,7 @@ private:
 
     void carryOutCommands() {
         const Time now = clock_.now();
-        for (Command& command : commands_.take()) {
+        for (Command& command : takeCommands()) {
             switch (command.kind) {
             case Command::kSend:
                 if (!table_.send(command.peer, std::move(command.body), now, out_)) ++counters_.stale_sends;
@@ -223,24 +194,8 @@ private:
         out_.frames.clear();
     }
 
-    void publish() {
-        const std::lock_guard lock(published_mutex_);
-        published_ = counters_;
-        published_.sessions = table_.counters();
-        published_.open_sessions = table_.openCount();
-    }
-
     const AcceptorOptions options_;
     std::uint16_t port_ = 0;
-
-    // Shared.
-    SwapQueue<Arrival> arrivals_; // to the owner
-    SwapQueue<Command> commands_; // from the owner
-    Signal wake_;
-    std::atomic<bool> stopping_{false};
-    std::atomic<bool> reading_paused_{false};
-    mutable std::mutex published_mutex_;
-    WireCounters published_;
 
     // The network thread's, once it runs.
     zeromq::Context context_;
@@ -251,7 +206,6 @@ private:
     SessionTable::Output out_;
     std::string routing_id_;
     int rounds_ = 0;
-    NetworkThread thread_;
 };
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::create(const AcceptorOptions& options) {

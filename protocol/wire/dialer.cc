@@ -3,9 +3,7 @@
 #include "protocol/deadlines.h"
 #include "protocol/rng.h"
 #include "protocol/strings.h"
-#include "protocol/wire/network_thread.h"
-#include "protocol/wire/reader_clock.h"
-#include "protocol/wire/swap_queue.h"
+#include "protocol/wire/owner_link.h"
 #include "protocol/wire/zeromq.h"
 
 #include <glog/logging.h>
@@ -16,7 +14,6 @@
 #include <atomic>
 #include <cerrno>
 #include <deque>
-#include <mutex>
 #include <random>
 #include <utility>
 
@@ -63,12 +60,19 @@ absl::Status checkAddress(const std::string& address) {
     return absl::OkStatus();
 }
 
+struct Command {
+    std::uint32_t channel = 0;
+    std::uint64_t session = 0;
+    Body body; // null: end the session
+};
+
 } // namespace
 
-class Dialer::Network {
+class Dialer::Network : public OwnerLink<DialerArrival, Command> {
 public:
     explicit Network(const DialerOptions& options)
-        : options_(options), sessions_of_owner_(options.channels), highest_epoch_(options.highest_epoch), context_(1),
+        : OwnerLink({kMostArrivals, kMostArrivalBytes, kMostSendBytes}), options_(options),
+          sessions_of_owner_(options.channels), highest_epoch_(options.highest_epoch), context_(1),
           routing_id_(makeRoutingId()), rng_(makeSeed()) {}
 
     absl::Status connect() {
@@ -88,16 +92,13 @@ public:
     }
 
     void start() {
-        thread_ = NetworkThread("stoa-dialer", [this] { run(); });
+        startThread("stoa-dialer", [this] { run(); });
     }
 
     // ---- The owner's side ----
 
-    int eventFd() const { return arrivals_.fd(); }
-
     std::vector<DialerArrival> take() {
-        std::vector<DialerArrival> taken = arrivals_.take();
-        if (reading_paused_.load(std::memory_order_relaxed)) wake_.raise();
+        std::vector<DialerArrival> taken = OwnerLink::take();
         for (const DialerArrival& arrival : taken) {
             if (auto* connected = std::get_if<dialed::Connected>(&arrival)) {
                 sessions_of_owner_[connected->channel] = connected->session;
@@ -117,35 +118,19 @@ public:
 
     void sendIn(std::uint64_t session, Body body, std::uint32_t channel) {
         // Beyond the bound the message is left out and its session ended: a null body says so.
-        if (commands_.atLeast(SIZE_MAX, kMostSendBytes)) body = nullptr;
+        if (sendsAreFull()) body = nullptr;
         const std::size_t bytes = body ? body->size() : 0;
-        commands_.push({channel, session, std::move(body)}, bytes);
+        command({channel, session, std::move(body)}, bytes);
     }
 
     std::uint64_t highestEpoch() const { return highest_epoch_.load(); }
 
     void raiseEpoch(std::uint64_t epoch) {
         raiseTo(epoch);
-        wake_.raise();
-    }
-
-    void stop() {
-        stopping_.store(true);
-        wake_.raise();
-        thread_.join();
-    }
-
-    WireCounters counters() const {
-        const std::lock_guard lock(published_mutex_);
-        return published_;
+        wake();
     }
 
 private:
-    struct Command {
-        std::uint32_t channel = 0;
-        std::uint64_t session = 0;
-        Body body; // null: end the session
-    };
     struct Channel {
         DialerSession session;
         bool touched = false;
@@ -189,7 +174,7 @@ private:
     }
 
     void run() {
-        while (!stopping_.load()) turn(clock_.pollTimeout(deadlines_.next()));
+        while (!stopping()) turn(clock_.pollTimeout(deadlines_.next()));
         sayGoodbye();
         closeSocket();
     }
@@ -227,25 +212,16 @@ private:
         if (!touched_.empty()) timeout = 0;
         const short dealer_events = static_cast<short>(ZMQ_POLLIN | (unsent_.empty() ? 0 : ZMQ_POLLOUT));
         zmq_pollitem_t items[] = {
-            {nullptr, commands_.fd(), ZMQ_POLLIN, 0},
-            {nullptr, wake_.fd(), ZMQ_POLLIN, 0},
+            {nullptr, commandsFd(), ZMQ_POLLIN, 0},
+            {nullptr, wakeFd(), ZMQ_POLLIN, 0},
             {monitor_.get(), 0, ZMQ_POLLIN, 0},
             {dealer_.get(), 0, dealer_events, 0},
         };
         const int polled = clock_.paused() ? 3 : 4;
         if (zmq_poll(items, polled, timeout) < 0 && errno != EINTR) LOG(FATAL) << "zmq_poll: " << zmq_strerror(errno);
-        if (items[1].revents != 0) wake_.lower();
+        if (items[1].revents != 0) lowerWake();
         if (items[2].revents != 0) readEvents();
-
-        const bool behind = arrivals_.atLeast(kMostArrivals, kMostArrivalBytes) && !stopping_.load();
-        if (behind && !clock_.paused()) ++counters_.reading_pauses;
-        reading_paused_.store(behind, std::memory_order_relaxed);
-        // The owner may have taken between the look and the store, and not have woken us: look again.
-        if (behind && arrivals_.atLeast(kMostArrivals, kMostArrivalBytes)) {
-            clock_.pause();
-        } else {
-            clock_.resume();
-        }
+        letOwnerCatchUp(clock_, counters_);
 
         const bool all_read = !clock_.paused() && read();
         carryOutCommands();
@@ -319,7 +295,7 @@ private:
 
     void carryOutCommands() {
         const Time now = clock_.now();
-        for (Command& command : commands_.take()) {
+        for (Command& command : takeCommands()) {
             if (command.channel >= channels_.size()) {
                 ++counters_.stale_sends;
                 continue;
@@ -384,8 +360,9 @@ private:
                                                                    : --counters_.open_sessions;
             }
         }
-        publish();
-        arrivals_.pushAll(out_.arrivals, bytes);
+        counters_.sessions = session_counters_;
+        publish(counters_);
+        OwnerLink::reveal(out_.arrivals, bytes);
     }
 
     bool sendOne(const Frame& frame) {
@@ -399,24 +376,10 @@ private:
         if (!openSocket()) LOG(ERROR) << "can't connect to " << options_.address << ": " << zmq_strerror(errno);
     }
 
-    void publish() {
-        const std::lock_guard lock(published_mutex_);
-        published_ = counters_;
-        published_.sessions = session_counters_;
-    }
-
     const DialerOptions options_;
     std::vector<std::uint64_t> sessions_of_owner_; // by channel, as the owner has taken them; 0: none
 
-    // Shared.
-    SwapQueue<DialerArrival> arrivals_; // to the owner
-    SwapQueue<Command> commands_;       // from the owner
-    Signal wake_;
-    std::atomic<bool> stopping_{false};
-    std::atomic<bool> reading_paused_{false};
-    std::atomic<std::uint64_t> highest_epoch_;
-    mutable std::mutex published_mutex_;
-    WireCounters published_;
+    std::atomic<std::uint64_t> highest_epoch_; // shared with the owner
 
     // The network thread's, once it runs.
     zeromq::Context context_;
@@ -437,7 +400,6 @@ private:
     DialerSession::Output out_;
     std::deque<Frame> unsent_;
     int rounds_ = 0;
-    NetworkThread thread_;
 };
 
 absl::StatusOr<std::unique_ptr<Dialer>> Dialer::create(const DialerOptions& options) {
