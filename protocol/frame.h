@@ -25,8 +25,8 @@ enum class FrameKind : std::uint8_t {
 
 struct Frame {
     std::uint64_t session = 0; // chosen by the dialer, greater for each new one of a connection and channel
-    // Of the acceptor: the leader's epoch. From a dialer: the one it is connected to, so that a new leader never takes
-    // what was meant for the last one; 0 in kOpen and in resets, where it doesn't know.
+    // Of the acceptor: the leader's epoch, or 0 of a standby. From a dialer: the one it is connected to, so that a new
+    // leader never takes what was meant for the last one; 0 in kOpen and in resets, where it doesn't know, and to a standby.
     std::uint64_t epoch = 0;
     std::uint64_t seq = 0;     // 1 … for kOpen, kData and kClose; 0 for the others
     std::uint64_t ack = 0;     // everything up to here has arrived

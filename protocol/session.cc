@@ -67,7 +67,9 @@ void SessionTable::within(Slot slot, Frame frame, Time now, Output& out) {
         over(slot, "the peer no longer knows the session", now, out);
         return;
     }
-    if (frame.kind != FrameKind::kOpen && frame.epoch != epoch_) {
+    // What was said to the standby that this leader was may still be on its way; a message wasn't among it.
+    const bool to_standby = frame.epoch == 0 && frame.kind != FrameKind::kData;
+    if ((frame.epoch != epoch_ && !to_standby) || (epoch_ == 0 && frame.kind == FrameKind::kData)) {
         ++counters_.refused_epoch; // meant for another leader, whose session had the same number
         return;
     }
@@ -133,6 +135,7 @@ bool SessionTable::send(Peer peer, Body body, Time now, Output& out) {
     auto found = by_peer_.find(peer);
     if (found == by_peer_.end()) return false;
     const Slot slot = found->second;
+    if (epoch_ == 0) return false;
     const std::size_t size = body->size();
     if (size > kLargestBody) {
         cut(peer, concat("a message to it had ", size, " bytes; the most is ", kLargestBody), now, out);
@@ -159,6 +162,15 @@ void SessionTable::close(Peer peer, std::string_view why, Time now) {
 void SessionTable::closeAll(std::string_view why, Time now) {
     for (const Entry& entry : entries_) {
         if (entry.peer != 0) close(entry.peer, why, now);
+    }
+}
+
+void SessionTable::lead(std::uint64_t epoch) {
+    epoch_ = epoch;
+    for (Slot slot = 0; slot < entries_.size(); ++slot) {
+        if (!entries_[slot].end) continue;
+        entries_[slot].end->lead(epoch);
+        touch(slot);
     }
 }
 
@@ -238,11 +250,12 @@ void DialerSession::emit(FrameKind kind, Output& out) {
 
 void DialerSession::onFrame(Frame frame, Time now, Output& out) {
     ++counters_.frames_in;
-    if (frame.epoch < highest_epoch_) {
+    const bool standby = frame.epoch == 0;
+    if (!standby && frame.epoch < highest_epoch_) {
         ++counters_.refused_epoch;
         return;
     }
-    highest_epoch_ = frame.epoch;
+    highest_epoch_ = std::max(highest_epoch_, frame.epoch);
     if (!end_ || frame.session != number_) {
         ++counters_.stale;
         if (frame.kind == FrameKind::kReset || frame.session > number_) return;
@@ -261,11 +274,18 @@ void DialerSession::onFrame(Frame frame, Time now, Output& out) {
         over("the master doesn't know the session; it has restarted, or ended it", false, now, out);
         return;
     }
+    if (standby && (connected_ || frame.kind == FrameKind::kData)) {
+        ++counters_.stale; // said before it took office; and a standby has no messages
+        return;
+    }
     if (connected_ && frame.epoch != end_->epoch()) {
         over(concat("another master answers, of epoch ", frame.epoch), false, now, out);
         return;
     }
-    if (!connected_) {
+    if (standby) {
+        back_off_ = options_.redial_min;
+        end_->confirm(0);
+    } else if (!connected_) {
         connected_ = true;
         back_off_ = options_.redial_min;
         end_->confirm(frame.epoch);
@@ -304,7 +324,7 @@ void DialerSession::probe() {
 
 void DialerSession::close(std::string_view why, Time now, Output& out) {
     if (std::exchange(closed_, true) || !end_) return;
-    if (connected_) {
+    if (end_->confirmed()) {
         end_->close(why, now, options_);
     } else {
         // Nothing was said; the acceptor may have seen the opening.

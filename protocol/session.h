@@ -19,6 +19,10 @@
 // highest epoch it has seen and refuses frames of a lower one; a session belongs to one epoch and ends when another shows
 // up. Frames carry the epoch both ways, so nothing meant for one leader reaches its successor.
 //
+// A standby accepts sessions in epoch 0: it acknowledges and keeps them alive, and carries no message. When it takes
+// office, lead() gives all of them its epoch at once; only then is the dialer's owner told Connected. So a peer holds a
+// session with every master, uses the leader's, and a fail-over costs a frame a peer instead of a handshake.
+//
 // Pure: no sockets, threads, clocks. Owned by one thread: the network thread of wire/, or the simulator.
 // Source: the sliding window of Tanenbaum, "Computer Networks", section 3.4.2; session numbers as Lampson's incarnations.
 #pragma once
@@ -84,6 +88,7 @@ public:
         std::vector<Arrival> arrivals;
     };
 
+    // Epoch 0: a standby's.
     explicit SessionTable(std::uint64_t epoch, const SessionOptions& options = {});
 
     void onFrame(std::string_view connection, Frame frame, Time now, Output& out);
@@ -92,12 +97,16 @@ public:
     // Says goodbye behind everything sent before. The peer is gone for the caller at once: no arrival follows.
     void close(Peer peer, std::string_view why, Time now);
     void closeAll(std::string_view why, Time now);
+    // The standby takes office: every open session is of this epoch from now on, and its dialer is told with the next
+    // flush(). Once only; a leader that is deposed ends its sessions with its table.
+    void lead(std::uint64_t epoch);
     // Ends the session at once, with a reset and a Gone.
     void cut(Peer peer, std::string_view why, Time now, Output& out);
     void flush(Time now, Output& out);
     void tick(Time now, Output& out);
     std::optional<Time> nextDeadline() const { return deadlines_.next(); }
 
+    std::uint64_t epoch() const { return epoch_; }
     std::size_t openCount() const { return by_peer_.size(); } // sessions that the caller hasn't seen the end of
     std::size_t closingCount() const { return closing_; }     // goodbyes not yet acknowledged
     std::optional<std::string_view> connectionOf(Peer peer) const;
@@ -146,7 +155,7 @@ private:
 
 namespace dialed {
 
-// The acceptor has answered. `session` names this connection until Gone.
+// The acceptor has answered, and leads. `session` names this connection until Gone.
 struct Connected {
     std::uint32_t channel = 0;
     std::uint64_t session = 0;
@@ -166,8 +175,9 @@ struct Gone {
 
 using DialerArrival = std::variant<dialed::Connected, dialed::Message, dialed::Gone>;
 
-// One channel of a connection to an acceptor: dials at once, and again with jittered back-off when a session ends. It counts its
-// sessions from 1, so the connection's name must be new for each DialerSession.
+// One channel of a connection to an acceptor: dials at once, and again with jittered back-off when a session ends. With a
+// standby it holds its session and says nothing of it. It counts its sessions from 1, so the connection's name must be new
+// for each DialerSession.
 class DialerSession {
 public:
     struct Output {
@@ -198,6 +208,8 @@ public:
     std::optional<Time> nextDeadline() const;
 
     std::uint64_t session() const { return connected_ ? number_ : 0; } // 0: not connected
+    // The acceptor has answered and doesn't lead.
+    bool standby() const { return end_ && end_->confirmed() && !connected_; }
     std::uint64_t highestEpoch() const { return highest_epoch_; }
     // Another source (a second master, the registry) has seen a higher epoch. Ends a session of a lower one.
     void raiseEpoch(std::uint64_t epoch, Time now, Output& out);
@@ -214,7 +226,7 @@ private:
     SessionCounters& counters_;
     std::uint64_t highest_epoch_;
     std::uint64_t number_ = 0; // of the current or last session
-    bool connected_ = false;
+    bool connected_ = false; // the acceptor has answered with an epoch
     bool closed_ = false;
     std::optional<SessionEnd> end_;
     Time redial_at_{};

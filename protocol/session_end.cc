@@ -37,6 +37,11 @@ void SessionEnd::confirm(std::uint64_t epoch) {
     epoch_ = epoch;
 }
 
+void SessionEnd::lead(std::uint64_t epoch) {
+    epoch_ = epoch;
+    ack_now_ = true;
+}
+
 Frame SessionEnd::frame(FrameKind kind) const {
     Frame frame;
     frame.session = number_;

@@ -91,8 +91,10 @@ public:
                 std::vector<Frame>& out);
     Time deadline(const SessionOptions& options) const;
 
-    // The dialer's end: the acceptor has answered, with its epoch.
+    // The dialer's end: the acceptor has answered, with its epoch; once more when a standby takes office.
     void confirm(std::uint64_t epoch);
+    // The acceptor's end: it takes office. The next run() says so.
+    void lead(std::uint64_t epoch);
     bool confirmed() const { return confirmed_; }
     bool closing() const { return closing_; }
     std::uint64_t epoch() const { return epoch_; }

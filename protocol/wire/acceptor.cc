@@ -51,9 +51,9 @@ std::size_t bytesOf(const std::vector<Arrival>& arrivals) {
 }
 
 struct Command {
-    enum Kind : std::uint8_t { kSend, kClose, kCut };
+    enum Kind : std::uint8_t { kSend, kClose, kCut, kLead };
     Kind kind = kSend;
-    Peer peer = 0;
+    Peer peer = 0; // kLead: the epoch
     Body body;
     std::string why;
 };
@@ -98,6 +98,8 @@ public:
     }
 
     void close(Peer peer, std::string why) { command({Command::kClose, peer, nullptr, std::move(why)}, 0); }
+
+    void lead(std::uint64_t epoch) { command({Command::kLead, epoch, nullptr, {}}, 0); }
 
 private:
     // ---- The network thread ----
@@ -179,6 +181,7 @@ private:
                 break;
             case Command::kClose: table_.close(command.peer, command.why, now); break;
             case Command::kCut: table_.cut(command.peer, "too much waits to be sent", now, out_); break;
+            case Command::kLead: table_.lead(command.peer); break;
             }
         }
     }
@@ -209,7 +212,6 @@ private:
 };
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::create(const AcceptorOptions& options) {
-    if (options.epoch == 0) return invalid("an acceptor's epoch is at least 1");
     auto network = std::make_unique<Network>(options);
     if (absl::Status bound = network->bind(); !bound.ok()) return bound;
     network->start();
@@ -229,6 +231,8 @@ std::vector<Arrival> Acceptor::take() { return network_->take(); }
 void Acceptor::send(Peer peer, Body body) { network_->send(peer, std::move(body)); }
 
 void Acceptor::close(Peer peer, std::string why) { network_->close(peer, std::move(why)); }
+
+void Acceptor::lead(std::uint64_t epoch) { network_->lead(epoch); }
 
 WireCounters Acceptor::counters() const { return network_->counters(); }
 

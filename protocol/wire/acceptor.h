@@ -11,6 +11,9 @@
 // meanwhile: nobody is taken for silent who wasn't heard. A peer whose messages can't be queued (kMostSendBytes, or its session's outbox) loses its
 // session and dials anew.
 //
+// With epoch 0 it is a standby's: peers open their sessions and wait. lead() gives all of them the epoch; who is deposed
+// ends the Acceptor.
+//
 // What isn't a frame is counted by reason, logged with its sender at a limited rate, and dropped.
 #pragma once
 
@@ -30,7 +33,7 @@ namespace stoa {
 struct AcceptorOptions {
     std::string bind_address = "127.0.0.1"; // an IP address, an interface's name, or "*"
     std::uint16_t port = 5052;              // 0: any free one
-    std::uint64_t epoch = 1;                // the leader's; at least 1, greater for each start
+    std::uint64_t epoch = 1;                // the leader's, greater than that of any leader before; 0: a standby
     SessionOptions session = {};
     // How long the end waits for goodbyes to arrive. Zero: none are said, as in a crash.
     Duration linger = std::chrono::seconds(1);
@@ -60,6 +63,9 @@ public:
     void send(Peer peer, std::string bytes) { send(peer, makeBody(std::move(bytes))); }
     // Behind everything sent to it before. No Gone follows; what had arrived before may still be taken.
     void close(Peer peer, std::string why);
+
+    // A standby takes office, once. Messages come from now on, and send() has an effect.
+    void lead(std::uint64_t epoch);
 
     WireCounters counters() const;
 

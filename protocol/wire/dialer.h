@@ -10,6 +10,8 @@
 // time, normally the owner's; none blocks on the network. Bounds as for Acceptor: an owner who doesn't take makes the
 // network thread stop reading; a full outbox ends the session.
 //
+// A standby's session is open and isn't spoken of: Connected comes when the master at the address takes office.
+//
 // With several channels it holds a session for each over one connection: an agent each, for a program that plays many.
 #pragma once
 

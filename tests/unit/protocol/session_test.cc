@@ -381,6 +381,109 @@ TEST(Session, AnEpochSeenElsewhereEndsASessionOfALowerOne) {
     EXPECT_EQ(pair.dialerHeard(), Heard{});
 }
 
+// ---- Standbys -------------------------------------------------------------------------------------------------
+
+TEST(Session, AStandbysSessionIsOpenAndCarriesNothing) {
+    Pair pair({}, 0);
+    pair.settle();
+    EXPECT_EQ(pair.tableHeard(), Heard{"opened 1"});
+    EXPECT_EQ(pair.dialerHeard(), Heard{});
+    EXPECT_TRUE(pair.dialer.standby());
+    EXPECT_EQ(pair.dialer.session(), 0u);
+    EXPECT_FALSE(pair.say("too early"));
+    EXPECT_FALSE(pair.answer(1, "not mine to say"));
+    for (int i = 0; i < 10; ++i) pair.pass(seconds(5));
+    EXPECT_EQ(pair.tableHeard(), Heard{});
+    EXPECT_EQ(pair.counters.opened, 1u) << "keepalives hold it";
+}
+
+TEST(Session, AStandbyThatTakesOfficeTellsItsPeersAtOnce) {
+    Pair pair({}, 0, 3);
+    pair.settle();
+    pair.tableHeard();
+    pair.table.lead(4);
+    pair.settle();
+    EXPECT_EQ(pair.dialerHeard(), Heard{"connected, epoch 4"});
+    EXPECT_EQ(pair.counters.opened, 1u) << "no second handshake";
+    EXPECT_TRUE(pair.say("hello"));
+    pair.answer(1, "welcome");
+    pair.settle();
+    EXPECT_EQ(pair.tableHeard(), Heard{"1: hello"});
+    EXPECT_EQ(pair.dialerHeard(), Heard{"welcome"});
+}
+
+TEST(Session, WhatAStandbySaidMayComeLate) {
+    Pair pair({}, 0);
+    pair.turn();
+    const Frame open = pair.fromDialer().at(0);
+    pair.table.onFrame("c", open, pair.now, pair.at_table);
+    pair.table.flush(pair.now, pair.at_table);
+    const Frame acknowledged = pair.fromTable().at(0);
+    pair.dialer.onFrame(acknowledged, pair.now, pair.at_dialer);
+    pair.pass(seconds(5));
+    pair.table.lead(4);
+    pair.settle();
+    pair.dialer.onFrame(acknowledged, pair.now, pair.at_dialer);
+    EXPECT_EQ(pair.counters.stale, 1u);
+    EXPECT_EQ(pair.dialerHeard(), Heard{"connected, epoch 4"});
+    // And so may what was said to it.
+    Frame keepalive;
+    keepalive.session = 1;
+    keepalive.ack = 1;
+    pair.table.onFrame("c", keepalive, pair.now, pair.at_table);
+    EXPECT_EQ(pair.table.counters().refused_epoch, 0u);
+}
+
+TEST(Session, AStandbyTakesNoMessages) {
+    Pair pair({}, 0);
+    pair.settle();
+    pair.tableHeard();
+    Frame data;
+    data.session = 1;
+    data.seq = 2;
+    data.kind = FrameKind::kData;
+    data.body = makeBody("of no epoch");
+    pair.table.onFrame("c", data, pair.now, pair.at_table);
+    EXPECT_EQ(pair.tableHeard(), Heard{});
+    EXPECT_EQ(pair.table.counters().refused_epoch, 1u);
+}
+
+TEST(Session, AStandbyOfALowerEpochThanTheLeadersIsRefusedInOffice) {
+    Pair pair({}, 0, 7);
+    pair.settle();
+    EXPECT_TRUE(pair.dialer.standby());
+    pair.table.lead(6);
+    pair.pass(seconds(1));
+    EXPECT_EQ(pair.dialerHeard(), Heard{});
+    EXPECT_GE(pair.counters.refused_epoch, 1u);
+}
+
+TEST(Session, ALeaderThatComesBackAsAStandbyEndsTheSession) {
+    Pair pair;
+    pair.settle();
+    pair.dialerHeard();
+    SessionTable restarted(0, pair.options);
+    SessionTable::Output out;
+    Frame keepalive;
+    keepalive.session = 1;
+    keepalive.epoch = 3;
+    restarted.onFrame("c", keepalive, pair.now, out);
+    ASSERT_EQ(out.frames.size(), 1u);
+    pair.dialer.onFrame(out.frames[0].frame, pair.now, pair.at_dialer);
+    EXPECT_EQ(pair.dialerHeard(), Heard{"gone: the master doesn't know the session; it has restarted, or ended it"});
+}
+
+TEST(Session, AGoodbyeToAStandbyArrives) {
+    Pair pair({}, 0);
+    pair.settle();
+    pair.tableHeard();
+    pair.dialer.close("the peer stops", pair.now, pair.at_dialer);
+    pair.settle();
+    EXPECT_EQ(pair.tableHeard(), Heard{"gone 1: the peer stops"});
+    EXPECT_TRUE(pair.dialer.closed());
+    EXPECT_EQ(pair.dialerHeard(), Heard{});
+}
+
 TEST(Session, AcknowledgingWhatWasNeverSentIsDropped) {
     Pair pair;
     pair.settle();

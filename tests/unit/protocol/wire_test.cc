@@ -131,6 +131,32 @@ TEST(Wire, ARestartOfTheMasterIsSeenAsGoneThenConnected) {
     }
 }
 
+TEST(Wire, AStandbyThatTakesOfficeKeepsItsSessions) {
+    auto leader = accept({.port = 0, .epoch = 4});
+    auto standby = accept({.port = 0, .epoch = 0});
+    auto to_leader = dial(leader->boundPort());
+    auto to_standby = dial(standby->boundPort());
+    DialerEar from_leader(*to_leader);
+    DialerEar from_standby(*to_standby);
+    AcceptorEar at_standby(*standby);
+    const Peer peer = at_standby.next<arrival::Opened>().peer;
+    EXPECT_EQ(from_leader.next<dialed::Connected>().epoch, 4u);
+    EXPECT_FALSE(to_standby->send("to nobody"));
+    standby->send(peer, "from nobody");
+
+    standby->lead(5);
+    EXPECT_EQ(from_standby.next<dialed::Connected>().epoch, 5u);
+    ASSERT_TRUE(to_standby->send("to the leader"));
+    const arrival::Message first = at_standby.next<arrival::Message>();
+    EXPECT_EQ(first.peer, peer);
+    EXPECT_EQ(*first.body, "to the leader");
+    EXPECT_EQ(standby->counters().sessions.opened, 1u);
+
+    // The fence: the other session is over once the higher epoch is known.
+    to_leader->raiseEpoch(5);
+    EXPECT_EQ(from_leader.next<dialed::Gone>().why, "a master of epoch 5 has been seen");
+}
+
 TEST(Wire, AMasterThatIsNotThereYetIsWaitedFor) {
     auto placeholder = accept();
     const std::uint16_t port = placeholder->boundPort();
