@@ -226,7 +226,7 @@ private:
     SessionCounters& counters_;
     std::uint64_t highest_epoch_;
     std::uint64_t number_ = 0; // of the current or last session
-    bool connected_ = false; // the acceptor has answered with an epoch
+    bool connected_ = false;   // the acceptor has answered with an epoch
     bool closed_ = false;
     std::optional<SessionEnd> end_;
     Time redial_at_{};
