@@ -6,11 +6,23 @@
 #include <glog/logging.h>
 
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 namespace stoa {
+
+namespace {
+
+std::uint64_t makeSeed() {
+    std::random_device random;
+    return (std::uint64_t{random()} << 32) | random();
+}
+
+} // namespace
 
 absl::StatusOr<std::unique_ptr<MasterLinks>> MasterLinks::create(MasterLinksOptions options) {
     absl::StatusOr<std::unique_ptr<Detector>> detector = makeDetector(options.master, {.fixed_port = FixedPort::kWire});
@@ -20,8 +32,10 @@ absl::StatusOr<std::unique_ptr<MasterLinks>> MasterLinks::create(MasterLinksOpti
 
 MasterLinks::MasterLinks(MasterLinksOptions options, std::unique_ptr<Detector> detector)
     : options_(std::move(options)), detector_(std::move(detector)), poll_(::epoll_create1(EPOLL_CLOEXEC)),
-      following_(options_.highest_epoch), told_epoch_(options_.highest_epoch) {
+      timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)), rng_(makeSeed()),
+      following_(options_.highest_epoch, rng_, options_.following), told_epoch_(options_.highest_epoch) {
     watch(detector_->eventFd());
+    watch(timer_.get());
 }
 
 MasterLinks::~MasterLinks() = default;
@@ -32,12 +46,28 @@ void MasterLinks::watch(int fd) const {
     CHECK_EQ(::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event), 0);
 }
 
+// The timer rings when a session's wait to be told is over.
+void MasterLinks::arm() {
+    if (following_.nextDeadline() == armed_) return;
+    armed_ = following_.nextDeadline();
+    itimerspec when{};
+    if (armed_) {
+        const Duration at = std::max(armed_->time_since_epoch(), Duration(1));
+        when.it_value.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(at).count();
+        when.it_value.tv_nsec = (at % std::chrono::seconds(1)).count();
+    }
+    CHECK_EQ(::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr), 0);
+}
+
 std::vector<DialerArrival> MasterLinks::take() {
     std::vector<DialerArrival> told;
+    std::uint64_t rung = 0;
+    [[maybe_unused]] const ssize_t got = ::read(timer_.get(), &rung, sizeof rung);
     if (std::optional<Masters> masters = detector_->take()) see(*masters, told);
     for (auto& [number, link] : links_) {
-        for (DialerArrival& arrival : link.dialer->take()) following_.on(number, std::move(arrival), told);
+        for (DialerArrival& arrival : link.dialer->take()) following_.on(number, std::move(arrival), bootTime(), told);
     }
+    following_.wake(bootTime(), told);
     // What one has seen holds for all; the followed one's session is of this epoch.
     if (following_.highestEpoch() > told_epoch_) {
         told_epoch_ = following_.highestEpoch();
@@ -46,6 +76,7 @@ std::vector<DialerArrival> MasterLinks::take() {
     for (auto link = links_.begin(); link != links_.end();) {
         link = link->second.forget_at <= bootTime() ? close(link, told) : std::next(link);
     }
+    arm();
     return told;
 }
 
@@ -96,7 +127,7 @@ void MasterLinks::dial(const std::string& id, const std::string& address) {
 
 std::map<Following::Link, MasterLinks::Link>::iterator
 MasterLinks::close(std::map<Following::Link, Link>::iterator link, std::vector<DialerArrival>& told) {
-    following_.dropped(link->first, told);
+    following_.dropped(link->first, bootTime(), told);
     refused_before_ += link->second.dialer->counters().sessions.refused_epoch;
     return links_.erase(link);
 }

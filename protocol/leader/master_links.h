@@ -15,6 +15,7 @@
 
 #include "protocol/leader/detector.h"
 #include "protocol/leader/following.h"
+#include "protocol/rng.h"
 #include "protocol/unique_fd.h"
 #include "protocol/wire/dialer.h"
 
@@ -23,6 +24,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,7 @@ struct MasterLinksOptions {
     std::string master = "127.0.0.1:5052"; // host:port of a ZeroMQ port, or zk://host:port,host:port/path
     std::uint64_t highest_epoch = 0;       // frames of a lower one are refused
     bool every_master = false;
+    Following::Options following = {};
     SessionOptions session = {};
     // How long the end waits for what was sent to arrive.
     Duration linger = std::chrono::seconds(1);
@@ -86,10 +89,14 @@ private:
     std::map<Following::Link, Link>::iterator close(std::map<Following::Link, Link>::iterator link,
                                                     std::vector<DialerArrival>& told);
     void watch(int fd) const;
+    void arm();
 
     const MasterLinksOptions options_;
     std::unique_ptr<Detector> detector_;
-    UniqueFd poll_; // of the detector and all dialers
+    UniqueFd poll_; // of the detector, all dialers and the timer
+    UniqueFd timer_;
+    std::optional<Time> armed_;
+    Rng rng_;
     Following following_;
     std::uint64_t told_epoch_ = 0; // raised at all links
     Following::Link last_link_ = 0;

@@ -27,17 +27,20 @@ std::string inWords(const DialerArrival& arrival) {
 }
 
 struct Ear {
-    explicit Ear(std::uint64_t epoch = 0) : following(epoch) {}
+    explicit Ear(std::uint64_t epoch = 0, Duration spread = Duration(0))
+        : following(epoch, rng, {.spread = spread, .most_spread = seconds(8), .soon = seconds(10)}) {}
+    Time now{seconds(100)};
+    Rng rng{1};
     Following following;
     std::vector<DialerArrival> told;
 
     void connected(Following::Link link, std::uint64_t session, std::uint64_t epoch) {
-        following.on(link, dialed::Connected{0, session, epoch}, told);
+        following.on(link, dialed::Connected{0, session, epoch}, now, told);
     }
     void says(Following::Link link, std::string text) {
-        following.on(link, dialed::Message{0, makeBody(std::move(text))}, told);
+        following.on(link, dialed::Message{0, makeBody(std::move(text))}, now, told);
     }
-    void gone(Following::Link link, std::string why) { following.on(link, dialed::Gone{0, std::move(why)}, told); }
+    void gone(Following::Link link, std::string why) { following.on(link, dialed::Gone{0, std::move(why)}, now, told); }
     Heard heard() {
         Heard words;
         for (const DialerArrival& arrival : std::exchange(told, {})) words.push_back(inWords(arrival));
@@ -86,10 +89,67 @@ TEST(Following, OfTwoWaysToOneLeaderTheFirstIsUsedWhileItLasts) {
     ear.connected(1, 7, 3);
     ear.connected(2, 1, 3);
     EXPECT_EQ(ear.heard(), Heard{"session 1, epoch 3"});
-    ear.following.dropped(1, ear.told);
+    ear.following.dropped(1, ear.now, ear.told);
     EXPECT_EQ(ear.heard(), Heard{"gone: the master is no longer among those that may lead"});
     ear.connected(2, 2, 3);
     EXPECT_EQ(ear.heard(), Heard{"session 2, epoch 3"});
+}
+
+TEST(Following, AllButTheFirstSessionAreToldAfterARandomWait) {
+    Duration longest{0};
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+        Ear ear(0, seconds(1));
+        ear.rng = Rng(seed);
+        ear.connected(1, 7, 3);
+        EXPECT_EQ(ear.heard(), Heard{"session 1, epoch 3"}) << "the first at once";
+        ear.now += seconds(60);
+        ear.connected(2, 1, 4);
+        EXPECT_EQ(ear.heard(), Heard{"gone: a master of epoch 4 leads now"});
+        EXPECT_EQ(ear.following.highestEpoch(), 4u) << "the fence doesn't wait";
+        EXPECT_EQ(ear.following.session(), 0u);
+        ASSERT_TRUE(ear.following.nextDeadline());
+        const Duration wait = *ear.following.nextDeadline() - ear.now;
+        EXPECT_LT(wait, seconds(1));
+        longest = std::max(longest, wait);
+        ear.following.wake(ear.now + wait - Duration(1), ear.told);
+        EXPECT_EQ(ear.heard(), Heard{});
+        ear.following.wake(ear.now + wait, ear.told);
+        EXPECT_EQ(ear.heard(), Heard{"session 2, epoch 4"});
+        EXPECT_EQ(ear.following.wayOf(2)->link, 2u);
+    }
+    EXPECT_GT(longest, std::chrono::milliseconds(800)) << "they are spread";
+}
+
+TEST(Following, ASessionThatEndsDuringItsWaitIsNeverTold) {
+    Ear ear(0, seconds(1));
+    ear.connected(1, 7, 3);
+    ear.gone(1, "silent");
+    ear.heard();
+    ear.connected(1, 8, 3);
+    ear.gone(1, "silent again");
+    EXPECT_EQ(ear.heard(), Heard{});
+    EXPECT_FALSE(ear.following.nextDeadline());
+}
+
+TEST(Following, TheSpreadGrowsWhileSessionsAreInVain) {
+    Ear ear(0, seconds(1));
+    std::uint64_t session = 1;
+    ear.connected(1, session, 3);
+    Duration longest{0};
+    for (int i = 0; i < 40; ++i) {
+        ear.gone(1, "silent");
+        ear.connected(1, ++session, 3);
+        const Duration wait = *ear.following.nextDeadline() - ear.now;
+        EXPECT_LE(wait, seconds(8));
+        longest = std::max(longest, wait);
+        ear.now += wait;
+        ear.following.wake(ear.now, ear.told);
+    }
+    EXPECT_GT(longest, seconds(4));
+    ear.now += seconds(60); // one that lasted
+    ear.gone(1, "silent");
+    ear.connected(1, ++session, 3);
+    EXPECT_LT(*ear.following.nextDeadline() - ear.now, seconds(1));
 }
 
 // ---- Over real sockets ----------------------------------------------------------------------------------------
