@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "protocol/crc32.h"
+
 namespace stoa::shim {
 namespace {
 
@@ -16,18 +18,10 @@ constexpr char kNewName[] = "shim.log.new";
 constexpr size_t kRewriteFrom = 1024; // records; below, a file is small enough (1.5 MiB)
 
 std::uint32_t checksumOf(const Record& record) {
-    // CRC-32 (IEEE 802.3), a nibble at a time: a record takes some 5 µs, and the table 64 bytes.
-    static constexpr std::uint32_t kTable[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-                                                 0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-                                                 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-    const auto* bytes = reinterpret_cast<const unsigned char*>(&record);
-    std::uint32_t crc = ~0u;
-    for (size_t i = offsetof(Record, checksum) + sizeof record.checksum; i < sizeof record; ++i) {
-        crc ^= bytes[i];
-        crc = (crc >> 4) ^ kTable[crc & 15];
-        crc = (crc >> 4) ^ kTable[crc & 15];
-    }
-    return ~crc;
+    constexpr size_t kFrom = offsetof(Record, checksum) + sizeof record.checksum;
+    Crc32 crc;
+    crc.add(reinterpret_cast<const unsigned char*>(&record) + kFrom, sizeof record - kFrom);
+    return crc.value();
 }
 
 bool writeAll(int fd, const void* data, size_t size) {

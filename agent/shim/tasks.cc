@@ -159,12 +159,14 @@ void Tasks::watch(int fd, Watch* watch) {
 }
 
 bool Tasks::anyAlive() const {
+    bool ending = false;
+    for (const Task* task = tasks_; task; task = task->next) {
+        if (alive(*task)) return true;
+        ending |= task->phase == TaskPhase::kEnding;
+    }
     // An end that is not on disk yet still has to get there, unless its directory was removed.
     struct stat stat;
-    const bool nowhere_to_write = fstat(run_directory_, &stat) == 0 && stat.st_nlink == 0;
-    for (const Task* task = tasks_; task; task = task->next)
-        if (alive(*task) || (task->phase == TaskPhase::kEnding && !nowhere_to_write)) return true;
-    return false;
+    return ending && !(fstat(run_directory_, &stat) == 0 && stat.st_nlink == 0);
 }
 
 // ---- After the death of an earlier shim ----------------------------------------------------------

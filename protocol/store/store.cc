@@ -1,10 +1,10 @@
 #include "protocol/store/store.h"
 
+#include "protocol/crc32.h"
 #include "protocol/strings.h"
 #include "protocol/unique_fd.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
-#include <boost/crc.hpp>
 #include <sqlite3.h>
 #include <sys/eventfd.h>
 
@@ -24,13 +24,13 @@ namespace {
 constexpr int kFormat = 1; // of the tables below, not of the rows' meaning
 
 std::int64_t checksum(Store::Table table, std::string_view key, std::string_view blob) {
-    boost::crc_32_type crc;
+    Crc32 crc;
     const std::uint64_t key_size = key.size(); // so that bytes can't wander between key and blob
-    crc.process_byte(table);
-    crc.process_bytes(&key_size, sizeof key_size);
-    crc.process_bytes(key.data(), key.size());
-    crc.process_bytes(blob.data(), blob.size());
-    return crc.checksum();
+    crc.add(&table, sizeof table);
+    crc.add(&key_size, sizeof key_size);
+    crc.add(key.data(), key.size());
+    crc.add(blob.data(), blob.size());
+    return crc.value();
 }
 
 // SQLiteCpp's bind() of a string makes TEXT; ours are BLOBs, and an empty one must not become NULL.
