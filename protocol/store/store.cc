@@ -95,6 +95,8 @@ struct Store::Impl {
         [[maybe_unused]] ssize_t n = ::write(event.get(), &one, sizeof one);
     }
 
+    std::unique_ptr<SQLite::Statement> begin;
+    std::unique_ptr<SQLite::Statement> end;
     std::unique_ptr<SQLite::Statement> put;
     std::unique_ptr<SQLite::Statement> erase;
 };
@@ -124,9 +126,10 @@ absl::Status Store::Impl::refusal(const SQLite::Exception& error, std::string_vi
 absl::Status Store::Impl::openFile() {
     const bool is_new = !std::filesystem::exists(options.path);
     try {
-        database = std::make_unique<SQLite::Database>(options.path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE,
-                                                      static_cast<int>(options.lock_wait.count()));
-        // The first write takes the lock for the life of the process.
+        database = std::make_unique<SQLite::Database>(
+            options.path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+            static_cast<int>(options.lock_wait.count()));
+        // One thread at a time has it, so it needs no mutex. The first write takes the lock for the life of the process.
         database->exec("PRAGMA locking_mode=EXCLUSIVE");
         database->exec("PRAGMA journal_mode=WAL");
         database->exec("PRAGMA synchronous=FULL");
@@ -158,7 +161,7 @@ absl::Status Store::Impl::checkHeader(bool is_new) {
         }
         SQLite::Transaction transaction(*database);
         database->exec("CREATE TABLE store (format INTEGER NOT NULL, kind TEXT NOT NULL, version INTEGER NOT NULL)");
-        database->exec("CREATE TABLE rows (place INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, "
+        database->exec("CREATE TABLE rows (place INTEGER PRIMARY KEY, kind INTEGER NOT NULL, "
                        "key BLOB NOT NULL, blob BLOB NOT NULL, checksum INTEGER NOT NULL, UNIQUE (kind, key))");
         SQLite::Statement insert(*database, "INSERT INTO store VALUES (?, ?, ?)");
         insert.bind(1, kFormat);
@@ -329,12 +332,16 @@ void Store::Impl::run() {
 
 void Store::Impl::commit(const std::vector<Batch>& batches) {
     if (put == nullptr) {
+        begin = std::make_unique<SQLite::Statement>(*database, "BEGIN");
+        end = std::make_unique<SQLite::Statement>(*database, "COMMIT");
         put = std::make_unique<SQLite::Statement>(
             *database, "INSERT INTO rows (kind, key, blob, checksum) VALUES (?, ?, ?, ?) ON CONFLICT (kind, key) "
                        "DO UPDATE SET blob = excluded.blob, checksum = excluded.checksum");
         erase = std::make_unique<SQLite::Statement>(*database, "DELETE FROM rows WHERE kind = ? AND key = ?");
     }
-    SQLite::Transaction transaction(*database);
+    // What fails is not rolled back: nothing is written after it, and the file's next reader knows what was committed.
+    begin->exec();
+    begin->reset();
     for (const Batch& batch : batches) {
         for (const Change& change : batch.changes) {
             SQLite::Statement& statement = change.blob ? *put : *erase;
@@ -350,7 +357,8 @@ void Store::Impl::commit(const std::vector<Batch>& batches) {
     }
     put->reset();
     erase->reset();
-    transaction.commit();
+    end->exec();
+    end->reset();
 }
 
 } // namespace stoa
