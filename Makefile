@@ -61,6 +61,8 @@ CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(OPT) $(SANITIZE_FLAGS) $(CXXFLAGS)
 # run-time, no shared libraries, small. Linking with the C compiler makes sure of the first.
 SHIM_CXXFLAGS = -std=c++20 -Os -g1 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables \
   -ffunction-sections -fdata-sections
+# What runs before the C library has started: no call that the compiler makes up, no canary.
+SHIM_EARLY_CXXFLAGS = -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns
 LDFLAGS_ALL = $(LINKER) -pthread $(SANITIZE_FLAGS) -Wl,--as-needed $(LDFLAGS)
 
 # Q hides commands, and say prints what is done instead, as in `CXX master/core/ledger.o`.
@@ -197,6 +199,7 @@ $(BUILD)/obj/agent/shim/%.o: agent/shim/%.cc $(BUILD)/flags/shim
 	$(call say,CXX,$@)
 	$(begin)
 	$(Q)$(CXX) -I. $(SHIM_CXXFLAGS) $(WARNINGS) -MMD -MP -c $< -o $@ && $(end)
+$(addprefix $(BUILD)/obj/agent/shim/,entry.o init.o): private SHIM_CXXFLAGS += $(SHIM_EARLY_CXXFLAGS)
 
 # Tests include GoogleTest and RapidCheck from one precompiled header: half of a test's compile time.
 $(BUILD)/pch/tests.h.gch: $(BUILD)/flags/compile
@@ -236,7 +239,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 $(BUILD)/bin/stoa-shim: $(call objects,$(SHIM_SOURCES)) $(BUILD)/flags/shim
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D) && $(CC) -static -Wl,--gc-sections $(LINKER) $(filter %.o,$^) -o $@
+	$(Q)mkdir -p $(@D) && $(CC) -static -Wl,--gc-sections -Wl,-e,shimStart $(LINKER) $(filter %.o,$^) -o $@
 
 # Frameworks are linked with this. The number is the interface's: it changes when old programs would break.
 LIBRARY_NAME = libstoa.so.0

@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
     constexpr char kRunDir[] = "--run_dir=";
     if (strcmp(argv[1], "serve") == 0 && argc == 3 && strncmp(argv[2], kRunDir, sizeof kRunDir - 1) == 0)
         return serve(argv[2] + sizeof kRunDir - 1);
-    if (strcmp(argv[1], "init") == 0 && argc > 2) return runInit(argv + 2);
+    if (strcmp(argv[1], "init") == 0 && argc > 2) return runInit(argv + 2, environ);
     if (strcmp(argv[1], "version") == 0) {
         printf("%u\n", kProtocolVersion);
         return 0;
