@@ -1,7 +1,7 @@
 #include "frameworks/sdk/driver.h"
 
+#include "protocol/leader/master_links.h"
 #include "protocol/unique_fd.h"
-#include "protocol/wire/dialer.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -53,31 +53,23 @@ struct SchedulerDriver::State {
     // Guards what follows. Never held during a callback.
     mutable std::mutex mutex;
     DriverCore core;
-    std::unique_ptr<Dialer> dialer;
+    std::unique_ptr<MasterLinks> masters;
     std::deque<std::function<void()>> posted;
     std::optional<Time> wake_at;
     bool stopping = false;
+    bool torn_down = false;
     absl::Status end;
+    DriverCounters last_counters; // when the links are gone
 
     std::thread thread;
 
     // With the mutex held: sends what the core wants sent.
     void send(DriverOutput& output) {
-        for (const AddressedCall& call : output.calls) dialer->send(encode(call));
+        for (const AddressedCall& call : output.calls) masters->send(encode(call));
         output.calls.clear();
         if (output.drop_session.empty()) return;
-        dialer.reset();
-        redial();
-    }
-    void redial() {
-        absl::StatusOr<std::unique_ptr<Dialer>> made = Dialer::create(
-            {.address = options.master, .highest_epoch = core.highestEpoch(), .session = {}, .linger = options.linger});
-        if (made.ok()) {
-            dialer = *std::move(made);
-        } else {
-            end = made.status();
-            stopping = true;
-        }
+        std::vector<DialerArrival> gone; // the core knows
+        masters->drop(masters->session(), gone);
     }
     void ring() const {
         const std::uint64_t one = 1;
@@ -90,8 +82,12 @@ SchedulerDriver::SchedulerDriver(std::unique_ptr<State> state) : state_(std::mov
 
 absl::StatusOr<std::unique_ptr<SchedulerDriver>> SchedulerDriver::start(DriverOptions options, Scheduler& scheduler) {
     auto state = std::make_unique<State>(std::move(options), scheduler);
-    state->redial();
-    if (!state->dialer) return state->end;
+    MasterLinksOptions dialing;
+    dialing.master = state->options.master;
+    dialing.linger = state->options.linger;
+    absl::StatusOr<std::unique_ptr<MasterLinks>> masters = MasterLinks::create(std::move(dialing));
+    if (!masters.ok()) return masters.status();
+    state->masters = *std::move(masters);
     std::unique_ptr<SchedulerDriver> driver(new SchedulerDriver(std::move(state)));
     driver->state_->thread = std::thread([driver = driver.get()] { driver->run(); });
     return driver;
@@ -113,13 +109,13 @@ void SchedulerDriver::run() {
         std::vector<Told> told;
         std::deque<std::function<void()>> posted;
         bool woken = false;
-        int dialer_fd = -1;
+        int masters_fd = -1;
         std::optional<Time> deadline;
         {
             std::lock_guard lock(state.mutex);
             if (state.stopping) break;
             DriverOutput output;
-            for (DialerArrival& arrival : state.dialer->take()) {
+            for (DialerArrival& arrival : state.masters->take()) {
                 DriverInput input = std::visit(
                     [](auto& what) -> DriverInput {
                         using What = std::decay_t<decltype(what)>;
@@ -145,7 +141,7 @@ void SchedulerDriver::run() {
                 woken = true;
                 state.wake_at.reset();
             }
-            if (state.dialer) dialer_fd = state.dialer->eventFd();
+            masters_fd = state.masters->eventFd();
             deadline = state.wake_at;
         }
         for (const Told& what : told) tell(what);
@@ -153,7 +149,7 @@ void SchedulerDriver::run() {
         if (woken) state.scheduler.woken(*this, now());
         // A callback may have changed what to wait for, and asked to be woken: look again before sleeping.
         const bool worked = !told.empty() || !posted.empty() || woken;
-        pollfd fds[] = {{state.wake.get(), POLLIN, 0}, {dialer_fd, POLLIN, 0}, {state.options.watched_fd, POLLIN, 0}};
+        pollfd fds[] = {{state.wake.get(), POLLIN, 0}, {masters_fd, POLLIN, 0}, {state.options.watched_fd, POLLIN, 0}};
         int timeout = -1;
         if (worked) {
             timeout = 0;
@@ -168,10 +164,12 @@ void SchedulerDriver::run() {
         }
         if (fds[2].revents != 0) state.scheduler.readable(*this);
     }
-    std::unique_ptr<Dialer> last;
+    std::unique_ptr<MasterLinks> last;
     {
         std::lock_guard lock(state.mutex);
-        last = std::move(state.dialer);
+        const MasterLinks::Counters counted = state.masters->counters();
+        state.last_counters = {counted.failovers, counted.refused_epochs};
+        last = std::move(state.masters);
         state.posted.clear();
     }
     last.reset(); // says goodbye, and waits for the last calls to arrive
@@ -183,6 +181,9 @@ void SchedulerDriver::tell(const Told& told) {
         [&](const auto& what) {
             using What = std::decay_t<decltype(what)>;
             if constexpr (std::is_same_v<What, event::Subscribed>) {
+                if (state_->options.keep_id) {
+                    if (absl::Status kept = state_->options.keep_id(what.framework); !kept.ok()) return end(kept);
+                }
                 scheduler.subscribed(*this, what);
             } else if constexpr (std::is_same_v<What, Disconnected>) {
                 scheduler.disconnected(*this, what.why);
@@ -198,21 +199,25 @@ void SchedulerDriver::tell(const Told& told) {
                 scheduler.failure(*this, what);
             } else {
                 scheduler.error(*this, what.message);
-                std::lock_guard lock(state_->mutex);
-                state_->end = absl::AbortedError(what.message);
-                state_->stopping = true;
+                end(absl::AbortedError(what.message));
             }
         },
         told);
     std::lock_guard lock(state_->mutex);
     DriverOutput output;
     state_->core.told(told, output);
-    if (state_->dialer) state_->send(output);
+    if (state_->masters) state_->send(output);
+}
+
+void SchedulerDriver::end(absl::Status why) {
+    std::lock_guard lock(state_->mutex);
+    state_->end = std::move(why);
+    state_->stopping = true;
 }
 
 absl::Status SchedulerDriver::say(Call call) {
     std::lock_guard lock(state_->mutex);
-    if (!state_->dialer) return absl::FailedPreconditionError("the driver has ended");
+    if (!state_->masters) return absl::FailedPreconditionError("the driver has ended");
     DriverOutput output;
     absl::Status status = state_->core.call(std::move(call), output);
     state_->send(output);
@@ -248,8 +253,25 @@ absl::Status SchedulerDriver::message(call::Message message) { return say(std::m
 absl::Status SchedulerDriver::shutdown(call::Shutdown shutdown) { return say(std::move(shutdown)); }
 absl::Status SchedulerDriver::teardown() {
     absl::Status status = say(call::Teardown{});
-    if (status.ok()) stop();
+    if (!status.ok()) return status;
+    {
+        std::lock_guard lock(state_->mutex);
+        state_->torn_down = true;
+    }
+    stop();
     return status;
+}
+
+bool SchedulerDriver::tornDown() const {
+    std::lock_guard lock(state_->mutex);
+    return state_->torn_down;
+}
+
+DriverCounters SchedulerDriver::counters() const {
+    std::lock_guard lock(state_->mutex);
+    if (!state_->masters) return state_->last_counters;
+    const MasterLinks::Counters counted = state_->masters->counters();
+    return {counted.failovers, counted.refused_epochs};
 }
 
 void SchedulerDriver::stop() {
@@ -264,6 +286,8 @@ FrameworkId SchedulerDriver::frameworkId() const {
     std::lock_guard lock(state_->mutex);
     return state_->core.frameworkId();
 }
+
+Time SchedulerDriver::now() const { return sdk::now(); }
 
 void SchedulerDriver::wakeAt(Time when) {
     {

@@ -24,10 +24,12 @@
 namespace stoa::sdk {
 
 struct DriverOptions {
-    std::string master = "127.0.0.1:5052"; // host:port of the master's ZeroMQ door
-    std::string name;                      // of the framework, for people
-    std::string user;                      // tasks run as this; empty: the agents' unprivileged user
-    FrameworkId id;                        // of an earlier life whose tasks are to be found again
+    // host:port of the master's ZeroMQ door; or zk://host:port,host:port/path, where masters elect a leader: the driver
+    // finds it and follows it.
+    std::string master = "127.0.0.1:5052";
+    std::string name; // of the framework, for people
+    std::string user; // tasks run as this; empty: the agents' unprivileged user
+    FrameworkId id;   // of an earlier life whose tasks are to be found again
     std::vector<std::string> roles = {"*"};
     std::vector<std::string> suppressed_roles;
     std::string webui_url;
@@ -35,10 +37,18 @@ struct DriverOptions {
     // How long tasks outlive a vanished scheduler. Tasks always outlive a restart of their agent (checkpoint).
     Duration failover_timeout = std::chrono::hours(1);
     bool explicit_acknowledgements = false;
+    // Called on the driver's thread with the framework's id, before the scheduler hears subscribed(): for whoever keeps
+    // it. Not OK ends the driver with that status.
+    std::function<absl::Status(const FrameworkId&)> keep_id;
     // Of the framework's own (a store, a door): when it is readable, the driver's thread calls Scheduler::readable().
     int watched_fd = -1;
     // How long the end waits for the last calls to arrive.
     Duration linger = std::chrono::seconds(1);
+};
+
+struct DriverCounters {
+    std::uint64_t failovers = 0;      // from one leading master to the next
+    std::uint64_t refused_epochs = 0; // what a master said that had been replaced: frames, and connections
 };
 
 class SchedulerDriver : public Driver {
@@ -50,6 +60,9 @@ public:
 
     // Blocks until the driver has ended. Not OK: the master sent an error.
     absl::Status join();
+    DriverCounters counters() const;
+    // The framework has ended by teardown(), and its id with it.
+    bool tornDown() const;
     // Runs on the driver's thread, between callbacks, in order of posting. False when the driver has ended; it may
     // still be dropped when it ends before its turn.
     bool post(std::function<void()> work);
@@ -68,6 +81,7 @@ public:
     void stop() override;
     FrameworkId frameworkId() const override;
     void wakeAt(Time when) override;
+    Time now() const override;
 
     // Any of the above.
     absl::Status say(Call call);
@@ -77,6 +91,7 @@ private:
     explicit SchedulerDriver(std::unique_ptr<State> state);
     void run();
     void tell(const Told& told);
+    void end(absl::Status why);
 
     std::unique_ptr<State> state_;
 };

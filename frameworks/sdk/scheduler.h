@@ -62,6 +62,8 @@ public:
     virtual FrameworkId frameworkId() const = 0;
     // Asks for one woken() at this time (the last call counts).
     virtual void wakeAt(Time when) = 0;
+    // The clock of wakeAt() and woken(). In a test kit time is virtual: a scheduler asks here and nowhere else.
+    virtual Time now() const = 0;
 };
 
 class Scheduler {
