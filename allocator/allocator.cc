@@ -35,7 +35,10 @@ absl::StatusOr<Allocator> Allocator::create(Options options) {
 Allocator::Allocator(Options options, std::unique_ptr<ModuleRunner> module)
     : options_(std::move(options)), ledger_(std::make_unique<Ledger>()),
       eligibility_(std::make_unique<Eligibility>(
-          *ledger_, Eligibility::Limits{options_.least_cpus, options_.least_mem, options_.most_offers})),
+          *ledger_, Eligibility::Limits{options_.least_cpus,
+                                        options_.least_mem,
+                                        options_.most_offers,
+                                        {options_.gang_patience, options_.gang_clearing}})),
       module_(std::move(module)) {}
 
 Allocator::~Allocator() = default;
@@ -125,7 +128,7 @@ absl::Status Allocator::setOfferable(const AgentId& agent, bool offerable) {
 absl::StatusOr<std::vector<OfferId>> Allocator::removeAgent(const AgentId& agent) {
     const auto slot = agentSlot(agent);
     if (!slot.ok()) return slot.status();
-    const std::vector<Slot> offers = ledger_->offersOn(*slot);
+    const std::vector<Slot> offers = wholeGangs(ledger_->offersOn(*slot));
     std::vector<OfferId> names = namesOf(offers);
     endOffers(offers);
     eligibility_->agentRemoved(*slot);
@@ -261,8 +264,8 @@ std::vector<Demand> Allocator::demands(const FrameworkId& framework) const {
             const Eligibility::Request& request = eligibility_->requests()[slot];
             if (request.remainder) continue;
             const std::string& role = ledger_->roles()[ledger_->clients()[client].role].name;
-            found.emplace_back(request.order,
-                               Demand{request.demand, role, request.shape, request.count, request.constraints});
+            found.emplace_back(request.order, Demand{request.demand, role, request.shape, request.count,
+                                                     request.constraints, request.gang});
         }
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -275,6 +278,21 @@ std::vector<Demand> Allocator::demands(const FrameworkId& framework) const {
 
 Time Allocator::refusedUntil(Duration refuse, Time now) const {
     return now + std::max(options_.pause, std::min(refuse, Filters::kLongestRefuse));
+}
+
+std::vector<Slot> Allocator::wholeGangs(std::vector<Slot> offers) const {
+    const std::vector<Slot> named = offers;
+    for (Slot offer : named) {
+        if (ledger_->offers()[offer].gang == 0) continue;
+        const std::vector<Slot> gang = ledger_->gangOf(offer);
+        offers.insert(offers.end(), gang.begin(), gang.end());
+    }
+    if (offers.size() == named.size()) return offers;
+    // In the order in which they were made.
+    const auto number = [&](Slot offer) { return ledger_->offers()[offer].number; };
+    std::sort(offers.begin(), offers.end(), [&](Slot a, Slot b) { return number(a) < number(b); });
+    offers.erase(std::unique(offers.begin(), offers.end()), offers.end());
+    return offers;
 }
 
 void Allocator::endOffers(absl::Span<const Slot> offers) {
@@ -305,7 +323,10 @@ absl::Status Allocator::accept(absl::Span<const OfferId> offers, absl::Span<cons
             return invalid("offer ", id.value(), " is named twice");
         const Ledger::Offer& offer = ledger_->offers()[slot];
         const Ledger::Offer& first = ledger_->offers()[slots.empty() ? slot : slots.front()];
-        if (offer.agent != first.agent) {
+        if (offer.gang != first.gang) {
+            return invalid("offers ", offers.front().value(), " and ", id.value(), " are not of the same gang");
+        }
+        if (offer.gang == 0 && offer.agent != first.agent) {
             return invalid("offers ", offers.front().value(), " and ", id.value(), " are on different agents");
         }
         if (offer.client != first.client) {
@@ -313,8 +334,9 @@ absl::Status Allocator::accept(absl::Span<const OfferId> offers, absl::Span<cons
                            " are of different frameworks or roles");
         }
         slots.push_back(slot);
-        rest += offer.resources;
+        if (offer.gang == 0) rest += offer.resources;
     }
+    if (ledger_->offers()[slots.front()].gang != 0) return acceptGang(offers, slots, launches, refuse, now);
     const Slot agent = ledger_->offers()[slots.front()].agent;
     const Slot client = ledger_->offers()[slots.front()].client;
     const Slot framework = ledger_->clients()[client].framework;
@@ -375,7 +397,8 @@ absl::Status Allocator::decline(const FrameworkId& framework, absl::Span<const O
         if (ledger_->clients()[ledger_->offers()[slot].client].framework != *own) {
             return absl::PermissionDeniedError(concat("offer ", id.value(), " was made to another framework"));
         }
-        slots.insert(slot);
+        const std::vector<Slot> gang = ledger_->gangOf(slot);
+        slots.insert(gang.begin(), gang.end());
     }
     // Several offers of one agent are refused as one, so that their sum isn't taken for something new.
     std::map<std::pair<Slot, Slot>, Resources> refused; // agent and request
@@ -392,7 +415,7 @@ absl::Status Allocator::decline(const FrameworkId& framework, absl::Span<const O
 absl::Status Allocator::rescind(const OfferId& offer) {
     const Slot slot = offerSlot(offer);
     if (slot == kNoSlot) return absl::NotFoundError(concat("offer ", offer.value(), " does not stand any more"));
-    endOffers({slot});
+    endOffers(ledger_->gangOf(slot));
     return absl::OkStatus();
 }
 
@@ -441,7 +464,7 @@ absl::Status Allocator::adoptTask(const AgentId& agent_id, const Launch& task, c
 // ---- Looking ---------------------------------------------------------------------------------------------------
 
 bool Allocator::pending() const { return eligibility_->pending(); }
-std::optional<Time> Allocator::nextDeadline() const { return eligibility_->refusals().nextEnd(); }
+std::optional<Time> Allocator::nextDeadline() const { return eligibility_->nextDeadline(); }
 bool Allocator::stands(const OfferId& offer) const { return offerSlot(offer) != kNoSlot; }
 bool Allocator::holds(const TaskKey& task) const { return ledger_->findTask(task) != kNoSlot; }
 std::vector<std::string> Allocator::takeNotes() { return module_->takeNotes(); }

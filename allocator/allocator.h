@@ -20,6 +20,10 @@
 // one that doesn't both come out right, whichever order calls and offers cross in. Frameworks without demands are
 // offered whole remainders of agents, as in Mesos.
 //
+// A gang (Demand::gang) is offered in one turn, all of its pieces, or not at all; nothing is kept for it while it waits,
+// but after a while room is cleared for it (gangs.h). Its offers are one in all that follows: accepted in one call, and
+// when one of them is declined or ends otherwise, all of them end.
+//
 // Pure: no thread, clock, file or log; time and chance are arguments, and decisions depend on nothing else (not on
 // addresses, nor on any hash's order). One thread at a time.
 #pragma once
@@ -63,7 +67,10 @@ struct Options {
     Milli least_mem{32'000};
     // What a framework returned isn't offered to it again sooner than this, even if it refused for no time at all.
     Duration pause = std::chrono::milliseconds(100);
-    std::uint32_t most_offers = 0; // that a framework holds at once; 0: any number
+    std::uint32_t most_offers = 0; // that a framework holds at once before it is made another; 0: any number
+    // A gang that has waited for this long has room cleared for it (0: never), at first for that long.
+    Duration gang_patience = std::chrono::seconds(10);
+    Duration gang_clearing = std::chrono::minutes(1);
     // For checking a module: not 0, and it is handed spans in an order drawn from this, which must change nothing.
     std::uint64_t shuffle_spans = 0;
 };
@@ -77,11 +84,13 @@ struct Grant {
     Resources resources;
     std::string demand;      // the Demand's name, empty for a remainder
     std::uint32_t count = 0; // how many of the demand's shape; 0 for a remainder
+    OfferId gang;            // the first offer of its gang; empty: of none
 };
 
 struct Launch {
     TaskKey task;
     Resources resources;
+    AgentId agent{}; // needed where the offers are a gang's
 };
 
 struct AgentHoldings {
@@ -112,8 +121,22 @@ struct RoleHoldings {
     Resources held; // offered and used; cpus, mem, disk and gpus
 };
 
+// Agents on which nothing new is offered to others, until the gang is placed or the time has come.
+struct Clearing {
+    FrameworkId framework;
+    std::string demand;
+    std::vector<AgentId> agents;
+    Time until;
+};
+
 // Why a demand waits, for people.
 struct Explanation {
+    struct OfGang {
+        std::uint64_t fit_now = 0;  // pieces, all agents together
+        std::uint64_t fit_ever = 0; // if all that may be offered were free
+        std::optional<Time> waits_since;
+        std::uint32_t clearing = 0; // agents on which room is being cleared for it
+    };
     struct Reason {
         std::string what; // "needs mem 4096, has 2048"
         std::uint32_t agents = 0;
@@ -123,6 +146,7 @@ struct Explanation {
     std::uint32_t fit_now = 0;   // agents that could be offered at once
     std::vector<Reason> reasons; // the commonest first
     std::string nearest;         // the agent that lacks least, and what: "agent a7: needs mem 4096, has 2048"
+    std::optional<OfGang> gang;
 };
 
 struct Counters {
@@ -149,7 +173,7 @@ public:
     absl::Status updateAgent(const AgentId& agent, const Resources& total, const Attributes& attributes);
     // False while it is disconnected, unreachable or drained: nothing more is offered, all that is held stays held.
     absl::Status setOfferable(const AgentId& agent, bool offerable);
-    // Its offers end and its tasks hold nothing any more. Returns the offers.
+    // Its offers end and its tasks hold nothing any more. Returns the offers, with all of their gangs.
     absl::StatusOr<std::vector<OfferId>> removeAgent(const AgentId& agent);
 
     // ---- Frameworks. A new framework is active, with no role suppressed and no demand.
@@ -176,12 +200,14 @@ public:
 
     // ---- Offers and tasks.
 
-    // All or nothing: every offer stands, belongs to the tasks' framework, is on one agent and of one role; the tasks
-    // together fit in the offers. What no task takes is free again, and not offered to the framework for `refuse`.
+    // All or nothing: every offer stands, belongs to the tasks' framework, is on one agent and of one role, or they are
+    // one whole gang; the tasks together fit in the offers, on each agent. With one task launched, a gang's demand is
+    // met: how many tasks its pieces make is the framework's affair. What no task takes is free again, and not offered to the framework for `refuse`.
     absl::Status accept(absl::Span<const OfferId> offers, absl::Span<const Launch> launches, Duration refuse, Time now);
-    // Offers that don't stand any more are passed over: a decline may cross a rescind. The framework's own only.
+    // Offers that don't stand any more are passed over: a decline may cross a rescind. The framework's own only. Of a
+    // gang, all offers end and are refused, though one be named.
     absl::Status decline(const FrameworkId& framework, absl::Span<const OfferId> offers, Duration refuse, Time now);
-    absl::Status rescind(const OfferId& offer); // nothing is refused by it
+    absl::Status rescind(const OfferId& offer); // nothing is refused by it; of a gang, all offers end
     absl::Status taskEnded(const TaskKey& task);
     // An agent came back and says that it runs this task. Its word wins: what isn't free is held nonetheless, the
     // agent is then overcommitted, and the caller rescinds its offers. The framework must be known (added inactive,
@@ -202,6 +228,7 @@ public:
 
     std::optional<AgentHoldings> agent(const AgentId& agent) const;
     std::optional<FrameworkHoldings> framework(const FrameworkId& framework) const;
+    std::optional<Clearing> clearing() const;
     std::vector<RoleHoldings> roles() const; // by name; O(roles)
     bool stands(const OfferId& offer) const;
     bool holds(const TaskKey& task) const;
@@ -230,6 +257,10 @@ private:
     absl::StatusOr<std::vector<std::uint32_t>> clientsOf(const FrameworkId& framework,
                                                          absl::Span<const std::string> roles) const;
     void endOffers(absl::Span<const std::uint32_t> offers);
+    std::vector<std::uint32_t> wholeGangs(std::vector<std::uint32_t> offers) const;
+    absl::Status acceptGang(absl::Span<const OfferId> names, absl::Span<const std::uint32_t> offers,
+                            absl::Span<const Launch> launches, Duration refuse, Time now);
+    void allocateOnce(Time now, Rng& rng, std::vector<Grant>& grants);
     void fault(std::string_view what);
     void leaveRole(std::uint32_t framework, std::uint32_t client);
     Time refusedUntil(Duration refuse, Time now) const;

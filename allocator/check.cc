@@ -46,7 +46,8 @@ std::uint64_t Allocator::digest() const {
     });
     ledger_->offers().forEach([&](Slot, const Ledger::Offer& offer) {
         lines.push_back(concat("offer ", offer.number, " ", ledger_->agents()[offer.agent].id.value(), " ",
-                               clientName(offer.client), " ", offer.count, " ", offer.resources.toString()));
+                               clientName(offer.client), " ", offer.count, " ", offer.gang, " ",
+                               offer.resources.toString()));
     });
     ledger_->tasks().forEach([&](Slot, const Ledger::Task& task) {
         lines.push_back(concat("task ", task.key.task.value(), " ", ledger_->agents()[task.agent].id.value(), " ",
@@ -63,6 +64,7 @@ std::uint64_t Allocator::digest() const {
         const std::string who = concat("request ", clientName(request.client), " ", request.demand);
         std::string line =
             concat(who, request.remainder ? " remainder " : " ", request.count, " x ", request.shape.toString(),
+                   request.gang ? concat(" gang of ", request.gang->most_per_agent) : "",
                    request.wanting ? " wanting" : "", eligibility_->suppressed(request.client) ? " suppressed" : "");
         for (const Constraint& constraint : request.constraints) line += concat(" ", toString(constraint));
         lines.push_back(std::move(line));

@@ -47,6 +47,8 @@ public:
     std::uint32_t next(const View&) override { return roles_.empty() ? kNone : clients_[roles_.first()].first(); }
 
     Placement place(const View& view, const Request& request, std::span<const std::uint32_t> candidates) override {
+        // A gang is nobody else's turn until it is placed, and is the faster the closer it is together.
+        if (request.gang != 0) return most(view, request, candidates);
         const std::uint32_t agent = Alignment::best(view, shares_, request, candidates);
         if (agent == kNone || request.wanted == 0) return {agent, 1};
         return {agent, timesFits(view.agent(agent).free, request.shape, turns(view, request))};
@@ -67,6 +69,15 @@ public:
 private:
     std::uint64_t roleKey(const View& view, std::uint32_t role) const {
         return shares_.weighted(shares_.dominant(view.role(role).held), view.role(role).weight);
+    }
+
+    static Placement most(const View& view, const Request& request, std::span<const std::uint32_t> candidates) {
+        Placement best{kNone, 0};
+        for (std::uint32_t candidate : candidates) {
+            const std::uint32_t fits = timesFits(view.agent(candidate).free, request.shape, request.wanted);
+            if (fits > best.count || (fits == best.count && candidate < best.agent)) best = {candidate, fits};
+        }
+        return best;
     }
 
     // How many pieces in a row the client would be given one by one before it is somebody else's turn.

@@ -30,6 +30,7 @@ void Eligibility::agentRemoved(Slot agent) {
     connected_.reset(agent);
     refresh(agent);
     refusals_.forgetAgent(agent);
+    gangs_.forgetAgent(agent);
     constraint_sets_.forEach([&](Slot slot, const ConstraintSet&) { constraint_sets_[slot].allowed.reset(agent); });
 }
 
@@ -147,7 +148,8 @@ std::vector<Slot> Eligibility::setDemands(Slot framework, const std::vector<Dema
         if (same == known.end()) continue;
         const Request& request = requests_[same->second];
         if (request.client == clients[i] && request.shape == demands[i].shape &&
-            request.constraints == demands[i].constraints) {
+            request.constraints == demands[i].constraints && request.gang == demands[i].gang &&
+            (!request.gang || request.count == demands[i].count || request.count == 0)) {
             slots[i] = same->second;
             stays[same->second] = true;
         }
@@ -168,6 +170,7 @@ std::vector<Slot> Eligibility::setDemands(Slot framework, const std::vector<Dema
             request.shape = demands[i].shape;
             request.constraints = demands[i].constraints;
             request.constrained = constraintSet(demands[i].constraints);
+            request.gang = demands[i].gang;
             slots[i] = addRequest(std::move(request));
         }
         requests_[slots[i]].count = demands[i].count;
@@ -186,6 +189,7 @@ Slot Eligibility::addRequest(Request request) {
 
 void Eligibility::removeRequest(Slot slot) {
     Request& request = requests_[slot];
+    leaveLine(slot);
     countFresh(request, -1);
     wanting_count_ -= request.wanting ? 1 : 0;
     wanting_.reset(slot);
@@ -222,6 +226,7 @@ bool Eligibility::wants(const Request& request) const {
     const Slot framework = ledger_.clients()[request.client].framework;
     if (!frameworks_[framework].active || clients_[request.client].suppressed) return false;
     if (limits_.most_offers > 0 && ledger_.frameworks()[framework].open_offers >= limits_.most_offers) return false;
+    if (request.gang) return request.count > 0 && request.standing == 0;
     return request.remainder || request.count > request.standing;
 }
 
@@ -235,6 +240,7 @@ void Eligibility::updateWanting(Slot slot) {
     countFresh(request, +1);
     wanting_.assign(slot, wanting);
     wanting_count_ += wanting ? 1 : -1;
+    if (!wanting) leaveLine(slot);
 }
 
 void Eligibility::setExhausted(Slot slot, bool exhausted) {
@@ -283,6 +289,12 @@ void Eligibility::expire(Time now) {
     refusals_.expire(now, [&](Slot request) { setExhausted(request, false); });
 }
 
+std::optional<Time> Eligibility::nextDeadline() const {
+    const std::optional<Time> refusal = refusals_.nextEnd();
+    const std::optional<Time> gang = gangs_.nextDeadline();
+    return refusal && gang ? std::min(*refusal, *gang) : refusal ? refusal : gang;
+}
+
 bool Eligibility::fits(const Request& request, Slot agent) const {
     const auto& free = ledger_.agentFigures(agent).free;
     const Resources::Scalars& shape = request.shape.scalars();
@@ -293,6 +305,7 @@ bool Eligibility::fits(const Request& request, Slot agent) const {
 bool Eligibility::eligible(Slot slot, Slot agent) const {
     const Request& request = requests_[slot];
     return (request.remainder ? worthwhile_ : offerable_).test(agent) && !refusals_.of(slot).test(agent) &&
+           !withheld(slot, agent) && !(slot == placing_ && full_.test(agent)) &&
            (request.constrained == kNoSlot || constraint_sets_[request.constrained].allowed.test(agent));
 }
 
@@ -301,6 +314,8 @@ Bits::Word Eligibility::candidates(Slot slot, const Request& request, std::size_
     if (request.exhausted) word &= dirty_.word(at);
     if (word == 0) return 0;
     word &= ~refusals_.of(slot).word(at);
+    if (gangs_.clearing() && gangs_.clearing()->request != slot) word &= ~gangs_.clearing()->agents.word(at);
+    if (slot == placing_) word &= ~full_.word(at);
     if (request.constrained != kNoSlot) word &= constraint_sets_[request.constrained].allowed.word(at);
     return word;
 }
@@ -336,12 +351,14 @@ namespace {
 constexpr std::size_t kFewDirty = 64;
 } // namespace
 
-std::vector<Slot> Eligibility::contenders() const {
+std::vector<Slot> Eligibility::contenders() {
     std::vector<Slot> found;
     wanting_.forEach([&](Slot slot) {
         const Request& request = requests_[slot];
         bool contends = !request.exhausted;
-        if (!contends && dirty_list_.size() < kFewDirty) {
+        if (!contends && request.gang) {
+            contends = mayBeWhole(slot);
+        } else if (!contends && dirty_list_.size() < kFewDirty) {
             contends = std::any_of(dirty_list_.begin(), dirty_list_.end(),
                                    [&](Slot agent) { return eligible(slot, agent) && fits(request, agent); });
         } else if (!contends) {
@@ -382,11 +399,138 @@ void Eligibility::sample(Slot slot, Rng& rng, std::size_t most, std::vector<Slot
     }
 }
 
+// ---- Gangs -----------------------------------------------------------------------------------------------------
+
+std::uint32_t Eligibility::pieces(const Request& request, const Resources& in) const {
+    const std::uint32_t most = request.gang->most_per_agent;
+    return timesFits(in, request.shape, most == 0 ? request.count : std::min(most, request.count));
+}
+
+std::uint32_t Eligibility::piecesAtMost(Slot slot, Slot agent) const {
+    const Request& request = requests_[slot];
+    const bool allowed = connected_.test(agent) && !ledger_.agents()[agent].overcommitted &&
+                         !refusals_.of(slot).test(agent) &&
+                         (request.constrained == kNoSlot || constraint_sets_[request.constrained].allowed.test(agent));
+    return allowed ? pieces(request, ledger_.agents()[agent].total) : 0;
+}
+
+std::uint32_t Eligibility::piecesThatFit(Slot slot) {
+    setExhausted(slot, false); // all agents are looked at
+    const Request& request = requests_[slot];
+    std::uint64_t fit = 0;
+    for (std::size_t at = 0; at < blocks_.size(); ++at) {
+        Bits::Word word = candidates(slot, request, at);
+        if (word == 0 || !blockFits(at, request.shape.scalars())) continue;
+        const std::uint64_t before = fit;
+        for (; word != 0; word &= word - 1) {
+            const Slot agent = static_cast<Slot>(at * Bits::kWordBits) + static_cast<Slot>(std::countr_zero(word));
+            ++pairs_looked_at_;
+            fit += pieces(request, ledger_.agents()[agent].free);
+            if (fit >= request.count) return request.count;
+        }
+        if (fit == before) recountBlock(at);
+    }
+    return static_cast<std::uint32_t>(fit);
+}
+
+void Eligibility::fellShort(Slot slot, std::uint32_t pieces, Time now) {
+    setExhausted(slot, true);
+    requests_[slot].short_by = pieces;
+    gangs_.waits(slot, now);
+}
+
+// Whether agents have become better for as many pieces as the gang lacked. What some of them could take before counts
+// again, so this errs towards looking.
+bool Eligibility::mayBeWhole(Slot slot) {
+    Request& request = requests_[slot];
+    std::uint64_t more = 0;
+    for (Slot agent : dirty_list_) {
+        ++pairs_looked_at_;
+        if (eligible(slot, agent)) more += pieces(request, ledger_.agents()[agent].free);
+        if (more >= request.short_by) return true;
+    }
+    request.short_by -= static_cast<std::uint32_t>(more);
+    return false;
+}
+
+void Eligibility::placed(Slot agent, std::uint32_t pieces) {
+    const std::uint32_t most = requests_[placing_].gang->most_per_agent;
+    if (most > 0 && pieces >= most) full_.set(agent);
+}
+
+void Eligibility::leaveLine(Slot slot) {
+    if (!requests_[slot].gang) return;
+    gangs_.forget(slot);
+    if (gangs_.clearing() && gangs_.clearing()->request == slot) endClearing();
+}
+
+void Eligibility::endClearing() {
+    gangs_.clearing()->agents.forEach([&](Slot agent) { cleared_.push_back(agent); });
+    gangs_.endClearing();
+    for (Slot agent : cleared_) touch(agent);
+}
+
+bool Eligibility::touchCleared() {
+    const bool any = !cleared_.empty();
+    for (Slot agent : cleared_) touch(agent);
+    cleared_.clear();
+    return any;
+}
+
+void Eligibility::clearRoom(Time now, Rng& rng) {
+    if (const auto& clearing = gangs_.clearing(); clearing && clearing->until <= now) {
+        const Slot slot = clearing->request;
+        endClearing();
+        gangs_.again(slot, now, true);
+    }
+    for (std::optional<Slot> slot = gangs_.due(now); slot; slot = gangs_.due(now)) {
+        if (std::optional<Bits> agents = roomFor(*slot, rng)) {
+            gangs_.clear(*slot, *std::move(agents), now);
+        } else {
+            gangs_.again(*slot, now, false);
+        }
+    }
+}
+
+// Agents that together could take the gang so and so many times over if they were empty: first those that are nearest to
+// that. None when all agents together could not take it once.
+std::optional<Bits> Eligibility::roomFor(Slot slot, Rng& rng) const {
+    struct Place {
+        std::uint32_t pieces = 0;
+        std::uint32_t pieces_now = 0;
+        Slot agent = kNoSlot;
+    };
+    const Request& request = requests_[slot];
+    std::vector<Place> places;
+    std::uint64_t all = 0;
+    ledger_.agents().forEach([&](Slot agent, const Ledger::Agent& on) {
+        const std::uint32_t at_most = piecesAtMost(slot, agent);
+        if (at_most == 0) return;
+        places.push_back({at_most, pieces(request, on.free), agent});
+        all += at_most;
+    });
+    if (all < request.count) return std::nullopt;
+    // Equal ones in an order that changes, so that one with something on it that never ends isn't always the first.
+    std::rotate(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(rng.below(places.size())), places.end());
+    std::stable_sort(places.begin(), places.end(),
+                     [](const Place& a, const Place& b) { return a.pieces_now > b.pieces_now; });
+    const std::uint64_t wanted = std::uint64_t{request.count} * gangs_.times(slot);
+    Bits agents;
+    std::uint64_t taken = 0;
+    for (const Place& place : places) {
+        if (taken >= wanted) break;
+        agents.set(place.agent);
+        taken += place.pieces;
+    }
+    return agents;
+}
+
 // ---- Invariants ------------------------------------------------------------------------------------------------
 
 std::string Eligibility::check() const {
     std::uint64_t wanting = 0;
     std::uint64_t fresh = 0;
+    std::size_t in_line = 0;
     std::string wrong = refusals_.check();
     std::vector<std::uint32_t> standing(requests_.end());
     ledger_.offers().forEach([&](Slot, const Ledger::Offer& offer) {
@@ -407,13 +551,27 @@ std::string Eligibility::check() const {
         const std::vector<Slot>& list = clients_[request.client].requests;
         if (std::count(list.begin(), list.end(), slot) != 1)
             wrong = concat("request ", slot, " is not in its client's list");
+        if (request.gang && request.standing != 0 && request.standing != request.count) {
+            wrong = concat("request ", slot, " is a gang, and a part of it stands in offers");
+        }
+        in_line += gangs_.contains(slot) ? 1 : 0;
+        if (gangs_.contains(slot) && !request.wanting) wrong = concat("request ", slot, " waits and wants nothing");
         if (!request.wanting || !request.exhausted) return;
+        if (request.gang) {
+            std::uint64_t fit = 0;
+            ledger_.agents().forEach([&](Slot agent, const Ledger::Agent& on) {
+                if (!dirty_.test(agent) && eligible(slot, agent)) fit += pieces(request, on.free);
+            });
+            if (fit >= request.count) wrong = concat("request ", slot, " is exhausted, but the gang fits");
+            return;
+        }
         ledger_.agents().forEach([&](Slot agent, const Ledger::Agent&) {
             if (!dirty_.test(agent) && eligible(slot, agent) && fits(request, agent)) {
                 wrong = concat("request ", slot, " is exhausted, but agent ", agent, " fits");
             }
         });
     });
+    if (in_line != gangs_.count()) wrong = "a gang that is gone waits";
     if (wanting != wanting_count_ || fresh != fresh_count_) wrong = "wanting requests are counted wrongly";
     ledger_.agents().forEach([&](Slot slot, const Ledger::Agent& agent) {
         if (offerable_.test(slot) != (connected_.test(slot) && !agent.overcommitted && !agent.free.empty())) {

@@ -4,12 +4,14 @@
 //
 // Work follows what changed. A request that found nothing is exhausted: from then on only agents that became better
 // (dirty ones: freer, offerable again, changed) are looked at for it, until it changes itself or a refusal ends. A
-// search over all agents skips 64 at a time when none of them can have enough.
+// search over all agents skips 64 at a time when none of them can have enough. A gang (a demand that is met whole or not
+// at all) that fell short looks again only when as many pieces as it lacked may have become free.
 //
 // Owned by the Allocator, on its thread; reads the ledger and never changes it. The Allocator tells it of every move.
 #pragma once
 
 #include "allocator/bits.h"
+#include "allocator/gangs.h"
 #include "allocator/ledger.h"
 #include "allocator/refusals.h"
 #include "allocator/slots.h"
@@ -34,6 +36,7 @@ public:
         Milli least_cpus;
         Milli least_mem;
         std::uint32_t most_offers = 0;
+        Gangs::Limits gangs;
     };
     struct Request {
         Slot client = kNoSlot;
@@ -42,14 +45,16 @@ public:
         Resources shape;
         std::vector<Constraint> constraints;
         Slot constrained = kNoSlot; // in constraint_sets_, when there are constraints
+        std::optional<Gang> gang;
         std::uint32_t count = 0;    // wanted, with what stands in offers
         std::uint32_t standing = 0; // pieces in open offers made for it
         std::uint32_t order = 0;    // in its client's list
         bool wanting = false;       // mirrored in wanting_
         bool exhausted = false;     // only while wanting; nothing but dirty agents and ended refusals can help
+        std::uint32_t short_by = 0; // of an exhausted gang: pieces that agents must become better for to help
     };
 
-    Eligibility(const Ledger& ledger, Limits limits) : ledger_(ledger), limits_(limits) {}
+    Eligibility(const Ledger& ledger, Limits limits) : ledger_(ledger), limits_(limits), gangs_(limits.gangs) {}
 
     // ---- What happened. Slots are the ledger's.
 
@@ -79,13 +84,28 @@ public:
     // ---- A turn.
 
     void expire(Time now);
+    // Begins and ends clearings of room for gangs.
+    void clearRoom(Time now, Rng& rng);
     // Requests that may get something now.
-    std::vector<Slot> contenders() const;
+    std::vector<Slot> contenders();
     // Up to `most` agents that the request may be offered and on which it fits, from a random place on.
     void sample(Slot request, Rng& rng, std::size_t most, std::vector<Slot>& found);
     bool eligible(Slot request, Slot agent) const; // the pair may be looked at
     void setExhausted(Slot request, bool exhausted);
     void forgetDirty();
+    // True when a clearing has ended since the last call: its agents are dirty again, and another turn is worth while.
+    bool touchCleared();
+
+    // Of a gang: for how many of its pieces there is room, at most all.
+    std::uint32_t piecesThatFit(Slot request);
+    void fellShort(Slot request, std::uint32_t pieces, Time now);
+    // From beginPlacing() on, agents that have as many pieces as the gang may have on one are not eligible for it.
+    void beginPlacing(Slot request) { placing_ = request; }
+    void placed(Slot agent, std::uint32_t pieces);
+    void endPlacing() {
+        placing_ = kNoSlot;
+        full_.clear();
+    }
 
     // ---- Looking.
 
@@ -96,7 +116,15 @@ public:
     bool suppressed(Slot client) const { return clients_[client].suppressed; }
     bool offerable(Slot agent) const { return connected_.test(agent); }
     bool pending() const { return fresh_count_ > 0 || (!dirty_list_.empty() && wanting_count_ > 0); }
+    std::optional<Time> nextDeadline() const;
     const Refusals& refusals() const { return refusals_; }
+    const Gangs& gangs() const { return gangs_; }
+    // Kept free for somebody else's gang.
+    bool withheld(Slot request, Slot agent) const {
+        return gangs_.clearing() && gangs_.clearing()->request != request && gangs_.clearing()->agents.test(agent);
+    }
+    // Of a gang, if all of the agent were free; 0 when it may not be offered.
+    std::uint32_t piecesAtMost(Slot request, Slot agent) const;
     std::uint64_t pairsLookedAt() const { return pairs_looked_at_; }
     std::string check() const; // empty, or the invariant that is broken
 
@@ -133,6 +161,11 @@ private:
     void removeRequest(Slot request);
     Slot constraintSet(const std::vector<Constraint>& constraints);
     bool fits(const Request& request, Slot agent) const;
+    std::uint32_t pieces(const Request& request, const Resources& in) const;
+    std::optional<Bits> roomFor(Slot request, Rng& rng) const;
+    void endClearing();
+    void leaveLine(Slot request);
+    bool mayBeWhole(Slot request);
     bool blockFits(std::size_t at, const Resources::Scalars& shape) const;
     void recountBlock(std::size_t at);
     void collect(const Request& request, std::size_t at, Bits::Word word, std::size_t most, std::vector<Slot>& found);
@@ -157,6 +190,10 @@ private:
     std::uint64_t wanting_count_ = 0;
     std::uint64_t fresh_count_ = 0; // wanting and not exhausted
     Refusals refusals_;
+    Gangs gangs_;
+    std::vector<Slot> cleared_; // agents of clearings that have ended since touchCleared()
+    Slot placing_ = kNoSlot;    // the gang that is being placed
+    Bits full_;                 // agents that may have no more of its pieces
     std::uint64_t pairs_looked_at_ = 0;
 };
 

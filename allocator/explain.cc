@@ -57,14 +57,43 @@ absl::StatusOr<Explanation> Allocator::explain(const FrameworkId& framework, con
     const auto next_end = eligibility_->refusals().nextEnd();
     const bool refusals_are_over = next_end.has_value() && *next_end <= now; // the next allocate() ends them
 
+    if (demand.gang) {
+        explanation.gang.emplace();
+        if (request != kNoSlot) explanation.gang->waits_since = eligibility_->gangs().waitsSince(request);
+        if (const auto& clearing = eligibility_->gangs().clearing(); clearing && clearing->request == request) {
+            explanation.gang->clearing = static_cast<std::uint32_t>(clearing->agents.count());
+        }
+    }
+    const std::uint32_t most = demand.gang && demand.gang->most_per_agent > 0
+                                   ? std::min(demand.gang->most_per_agent, demand.count)
+                                   : std::max(demand.count, 1U);
+
     std::map<std::string, std::uint32_t> reasons;
     std::pair<std::uint64_t, AgentId> nearest{std::numeric_limits<std::uint64_t>::max(), AgentId()};
+    const auto near = [&](const Ledger::Agent& agent, std::uint64_t distance, const std::string& what) {
+        const std::pair<std::uint64_t, AgentId> by{distance, agent.id};
+        if (nearest <= by) return;
+        nearest = by;
+        explanation.nearest = concat("agent ", agent.id.value(), ": ", what);
+    };
     const auto lacking = [&](const Ledger::Agent& agent, const Resources& has, std::string what) {
         ++reasons[what];
-        const std::pair<std::uint64_t, AgentId> distance{missing(has, demand.shape), agent.id};
-        if (nearest <= distance) return;
-        nearest = distance;
-        explanation.nearest = concat("agent ", agent.id.value(), ": ", what);
+        near(agent, missing(has, demand.shape), what);
+    };
+    // Of a gang, an agent that takes some pieces but not as many as it might.
+    const auto room = [&](const Ledger::Agent& agent) {
+        const std::uint32_t fit = timesFits(agent.free, demand.shape, most);
+        explanation.gang->fit_now += fit;
+        if (fit == most) return;
+        const Resources more = Resources(demand.shape.scalars()).times(fit + 1);
+        std::string what = lacks(agent.total, more);
+        if (!what.empty()) {
+            what += " at all";
+        } else {
+            what = lacks(agent.free, more) + " free";
+        }
+        if (agent.free.contains(more)) what = "has not enough of " + demand.shape.others().front().name;
+        near(agent, missing(agent.free, more), concat("has room for ", fit, ", for one more it ", what));
     };
     ledger_->agents().forEach([&](Slot agent_slot, const Ledger::Agent& agent) {
         ++explanation.agents;
@@ -72,8 +101,15 @@ absl::StatusOr<Explanation> Allocator::explain(const FrameworkId& framework, con
                                               [&](const Constraint& c) { return !satisfied(c, agent.attributes); });
         if (unsatisfied != demand.constraints.end()) {
             ++reasons[concat("constraint ", toString(*unsatisfied), " is not satisfied")];
-        } else if (!eligibility_->offerable(agent_slot)) {
+            return;
+        }
+        if (!eligibility_->offerable(agent_slot)) {
             ++reasons["disconnected, unreachable or drained"];
+            return;
+        }
+        if (demand.gang) explanation.gang->fit_ever += timesFits(agent.total, demand.shape, most);
+        if (eligibility_->withheld(request, agent_slot)) {
+            ++reasons["is kept free for a gang that has waited long"];
         } else if (std::string never = lacks(agent.total, demand.shape); !never.empty()) {
             lacking(agent, agent.total, never + " at all");
         } else if (agent.overcommitted) {
@@ -84,6 +120,7 @@ absl::StatusOr<Explanation> Allocator::explain(const FrameworkId& framework, con
             ++reasons["refused by the framework, or returned by it just now"];
         } else {
             ++explanation.fit_now;
+            if (demand.gang) room(agent);
         }
     });
     for (auto& [what, agents] : reasons) explanation.reasons.push_back({what, agents});

@@ -157,7 +157,7 @@ Slot Ledger::offer(Slot agent, Slot client, Slot request, std::uint32_t count, s
     take(agent, resources);
     charge(client, resources, +1);
     const Slot slot =
-        offers_.add(Offer{++offers_made_, agent, client, request, count, turn, std::move(resources), {}, {}});
+        offers_.add(Offer{++offers_made_, agent, client, request, count, turn, 0, std::move(resources), {}, {}, {}});
     offer_slots_.emplace(offers_made_, slot);
     Framework& framework = frameworks_[clients_[client].framework];
     agents_[agent].offers.push(offers_, slot);
@@ -186,6 +186,11 @@ void Ledger::closeOffer(Slot slot) {
     --framework.open_offers;
     client_figures_[client].units -= std::max(offers_[slot].count, 1U);
     offer_slots_.erase(offers_[slot].number);
+    if (const std::uint64_t gang = offers_[slot].gang; gang != 0) {
+        auto& list = gangs_.at(gang);
+        list.erase(offers_, slot);
+        if (list.first() == kNoSlot) gangs_.erase(gang);
+    }
     const Resources resources = std::move(offers_[slot].resources);
     offers_.remove(slot);
     charge(client, resources, -1);
@@ -198,6 +203,15 @@ void Ledger::endOffer(Slot slot) {
     closeOffer(slot);
     dropClientIfUnused(client);
     dropFrameworkIfUnused(framework);
+}
+
+void Ledger::makeGang(absl::Span<const Slot> offers) {
+    const std::uint64_t gang = offers_[offers.front()].number;
+    auto& list = gangs_[gang];
+    for (Slot offer : offers) {
+        offers_[offer].gang = gang;
+        list.push(offers_, offer);
+    }
 }
 
 void Ledger::launch(absl::Span<const Slot> offers, absl::Span<const Launch> launches) {
@@ -362,6 +376,14 @@ std::vector<Slot> Ledger::offersOf(Slot framework) const {
     return slots;
 }
 
+std::vector<Slot> Ledger::gangOf(Slot of) const {
+    if (offers_[of].gang == 0) return {of};
+    std::vector<Slot> slots;
+    const auto& list = gangs_.at(offers_[of].gang);
+    for (Slot offer = list.first(); offer != kNoSlot; offer = list.after(offers_, offer)) slots.push_back(offer);
+    return slots;
+}
+
 // ---- Invariants ------------------------------------------------------------------------------------------------
 
 namespace {
@@ -387,6 +409,7 @@ absl::Status Ledger::check() const {
     std::vector<std::uint32_t> client_tasks(clients_.end());
     std::size_t offers = 0;
     std::size_t tasks = 0;
+    std::size_t gangs = 0; // by their first offers, which stand as long as the gang does
     Resources total;
     agents_.forEach([&](Slot slot, const Agent& agent) {
         Resources left = agent.total;
@@ -403,6 +426,10 @@ absl::Status Ledger::check() const {
             expect(offer.agent == slot && findOffer(offer.number) == s, [&] {
                 return absl::InternalError(concat("offer ", offer.number, " is in the wrong list or index"));
             });
+            const std::vector<Slot> gang = gangOf(s);
+            expect(std::find(gang.begin(), gang.end(), s) != gang.end() && offers_[gang.front()].client == offer.client,
+                   [&] { return absl::InternalError(concat("offer ", offer.number, " is in the wrong gang")); });
+            gangs += offer.gang != 0 && offer.gang == offer.number ? 1 : 0;
         }
         for (Slot s = agent.tasks.first(); s != kNoSlot; s = agent.tasks.after(tasks_, s)) {
             const Task& task = tasks_[s];
@@ -425,7 +452,7 @@ absl::Status Ledger::check() const {
     });
     expect(bundle(total_) == total, [&] { return broken("total", "the cluster", bundle(total_), total); });
     expect(offers == offers_.count() && offers == offer_slots_.size() && tasks == tasks_.count() &&
-               tasks == task_slots_.size() && agents_.count() == agent_slots_.size(),
+               tasks == task_slots_.size() && agents_.count() == agent_slots_.size() && gangs == gangs_.size(),
            [] { return absl::InternalError("an agent, offer or task is in no list, or in two"); });
 
     std::vector<Resources> role_sums(roles_.end());

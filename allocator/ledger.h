@@ -41,9 +41,11 @@ public:
         Slot request = kNoSlot;  // eligibility's; none when what it was made for is no longer wanted
         std::uint32_t count = 0; // pieces of a demand's shape, 0 for a remainder
         std::uint64_t turn = 0;  // in which it was made
+        std::uint64_t gang = 0;  // the number of its gang's first offer; 0: it is of none
         Resources resources;
         Links on_agent;
         Links of_framework;
+        Links in_gang;
     };
     struct Task {
         TaskKey key;
@@ -100,7 +102,8 @@ public:
 
     Slot offer(Slot agent, Slot client, Slot request, std::uint32_t count, std::uint64_t turn, Resources resources);
     void grow(Slot offer, std::uint32_t count, const Resources& more);
-    void endOffer(Slot offer); // back to free
+    void endOffer(Slot offer);                    // back to free
+    void makeGang(absl::Span<const Slot> offers); // from now on they are one
     // Ends the offers, which are one client's on one agent, and starts the tasks, which fit in their sum.
     void launch(absl::Span<const Slot> offers, absl::Span<const Launch> launches);
     void forgetRequest(Slot offer) { offers_[offer].request = kNoSlot; }
@@ -140,6 +143,7 @@ public:
 
     std::vector<Slot> offersOn(Slot agent) const;
     std::vector<Slot> offersOf(Slot framework) const;
+    std::vector<Slot> gangOf(Slot offer) const; // all of its gang in order, or it alone
 
     absl::Status check() const;
 
@@ -180,6 +184,7 @@ private:
     Scalars total_{};
 
     std::uint64_t offers_made_ = 0;
+    std::map<std::uint64_t, SlotList<Offer, &Offer::in_gang>> gangs_;
 
     struct HashTask {
         using is_transparent = void;

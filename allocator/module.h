@@ -77,7 +77,7 @@ struct stoa_allocator_request_v1 {
     uint32_t size;
     uint32_t client;
     uint32_t wanted; /* pieces at most; 0: whatever is free on one agent, whole */
-    uint32_t reserved;
+    uint32_t gang;   /* 1: of a gang, placed as a whole in calls that follow each other; only the last is charged */
     int64_t shape[STOA_ALLOCATOR_SCALARS]; /* of one piece; 0 for a remainder */
 };
 

@@ -43,7 +43,13 @@ public:
             now_ += std::chrono::milliseconds(50);
             const std::vector<Grant> grants = allocator_.allocate(now_, chance_);
             run_.unserved += allocator_.pending() ? 1 : 0;
-            for (const Grant& grant : grants) answer(grant);
+            for (auto first = grants.begin(); first != grants.end();) {
+                const auto end = std::find_if(first + 1, grants.end(), [&](const Grant& grant) {
+                    return grant.gang.empty() || grant.gang != first->gang;
+                });
+                answer(first, end);
+                first = end;
+            }
             for (std::uint64_t ends = events_.below(20); ends > 0 && !tasks_.empty(); --ends) {
                 std::swap(tasks_[events_.below(tasks_.size())], tasks_.back());
                 must(allocator_.taskEnded(tasks_.back()));
@@ -74,24 +80,32 @@ private:
         demand.role = role;
         demand.shape = amount(8, 32'768);
         demand.count = static_cast<std::uint32_t>(1 + events_.below(100));
+        if (events_.below(4) == 0) demand.gang = Gang{static_cast<std::uint32_t>(events_.below(8))};
         must(allocator_.setDemands(FrameworkId(concat("framework-", framework)), {demand}));
     }
 
-    void answer(const Grant& grant) {
-        ++run_.grants;
-        mix(concat(grant.offer.value(), " ", grant.framework.value(), " ", grant.agent.value(), " ",
-                   grant.resources.toString(), " ", grant.count));
+    // One offer, or a gang's.
+    void answer(std::vector<Grant>::const_iterator first, std::vector<Grant>::const_iterator end) {
+        std::vector<OfferId> offers;
+        std::vector<Launch> launches;
+        for (auto grant = first; grant != end; ++grant) {
+            ++run_.grants;
+            mix(concat(grant->offer.value(), " ", grant->framework.value(), " ", grant->agent.value(), " ",
+                       grant->resources.toString(), " ", grant->count));
+            offers.push_back(grant->offer);
+            Resources::Scalars half = grant->resources.scalars();
+            for (std::int64_t& scalar : half) scalar = (scalar + 1) / 2;
+            launches.push_back({{grant->framework, TaskId(concat("task-", ++tasks_made_))},
+                                events_.below(2) == 0 ? Resources(half) : grant->resources,
+                                grant->agent});
+        }
         const Duration refuse = std::chrono::milliseconds(100 * events_.below(20));
         if (events_.below(4) == 0) {
-            must(allocator_.decline(grant.framework, {grant.offer}, refuse, now_));
+            must(allocator_.decline(first->framework, {first->offer}, refuse, now_));
             return;
         }
-        const TaskKey task{grant.framework, TaskId(concat("task-", ++tasks_made_))};
-        Resources::Scalars half = grant.resources.scalars();
-        for (std::int64_t& scalar : half) scalar = (scalar + 1) / 2;
-        must(allocator_.accept({grant.offer}, {{task, events_.below(2) == 0 ? Resources(half) : grant.resources}},
-                               refuse, now_));
-        tasks_.push_back(task);
+        must(allocator_.accept(offers, launches, refuse, now_));
+        for (const Launch& launch : launches) tasks_.push_back(launch.task);
     }
 
     void mix(const std::string& text) {

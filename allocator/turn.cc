@@ -1,5 +1,6 @@
 // One turn: the module says who comes next and where it is placed, the rules decide whether that may be, and the
-// ledger moves it. What a client gets of one demand on one agent in one turn becomes one offer.
+// ledger moves it. What a client gets of one demand on one agent in one turn becomes one offer. A gang whose pieces all
+// find room is placed piece by piece without interruption; should the module not place one of them, none is.
 #include "allocator/allocator.h"
 #include "allocator/eligibility.h"
 #include "allocator/fit.h"
@@ -92,6 +93,42 @@ public:
         return {};
     }
 
+    // Places all pieces of a gang for which there is room, or none: empty, or why.
+    std::string placeGang(Slot slot, ModuleRunner& module, const stoa_allocator_view_v1& view, Rng& rng) {
+        const Eligibility::Request& request = eligibility_.requests()[slot];
+        const std::size_t first = offers_.size();
+        const std::uint32_t most = request.gang->most_per_agent;
+        std::uint32_t left = request.count;
+        std::string wrong;
+        stoa_allocator_request_v1 asked{sizeof(asked), request.client, 0, 1, {}};
+        std::copy(request.shape.scalars().begin(), request.shape.scalars().end(), asked.shape);
+        eligibility_.beginPlacing(slot);
+        while (left > 0 && wrong.empty()) {
+            eligibility_.sample(slot, rng, kSampled, found_);
+            asked.wanted = request.shape.others().empty() ? left : 1;
+            if (most > 0) asked.wanted = std::min(asked.wanted, most);
+            stoa_allocator_placement_v1 placement{kNoSlot, 0};
+            if (!found_.empty()) placement = module.place(view, asked, found_);
+            if (placement.agent == kNoSlot) {
+                wrong = concat("placed ", request.count - left, " of a gang's ", request.count,
+                               " pieces, all of which have room");
+                break;
+            }
+            if (most > 0) placement.count = std::min(placement.count, most - placedOn(slot, placement.agent));
+            wrong = grant(slot, placement, asked.wanted);
+            if (!wrong.empty()) break;
+            left -= placement.count;
+            eligibility_.placed(placement.agent, placedOn(slot, placement.agent));
+        }
+        eligibility_.endPlacing();
+        if (wrong.empty()) {
+            ledger_.makeGang(absl::MakeConstSpan(offers_).subspan(first));
+        } else {
+            takeBack(first);
+        }
+        return wrong;
+    }
+
     // Requests that could still get something look again in the next turn.
     void cutShort() {
         for (const Contender& contender : contenders_) {
@@ -115,6 +152,23 @@ private:
         return kNoSlot;
     }
 
+    std::uint32_t placedOn(Slot request, Slot agent) const {
+        if (!ledger_.agents().live(agent)) return 0;
+        const Slot offer = openedFor(request, agent);
+        return offer == kNoSlot ? 0 : ledger_.offers()[offer].count;
+    }
+
+    // The turn's offers from this one on.
+    void takeBack(std::size_t first) {
+        for (; offers_.size() > first; offers_.pop_back()) {
+            const Ledger::Offer offer = ledger_.offers()[offers_.back()];
+            const Slot framework = ledger_.clients()[offer.client].framework;
+            ledger_.endOffer(offers_.back());
+            eligibility_.offerEnded(framework, offer.request, offer.count);
+            eligibility_.freeGrew(offer.agent);
+        }
+    }
+
     void open(Slot request, Slot agent, std::uint32_t count, Resources resources) {
         const Slot client = eligibility_.requests()[request].client;
         const Slot offer = ledger_.offer(agent, client, request, count, number_, std::move(resources));
@@ -130,6 +184,7 @@ private:
     std::vector<Contender> contenders_;
     std::vector<Slot> clients_;
     std::vector<Slot> offers_; // made in this turn, in order
+    std::vector<Slot> found_;
 };
 
 } // namespace
@@ -140,12 +195,22 @@ void Allocator::fault(std::string_view what) {
 }
 
 std::vector<Grant> Allocator::allocate(Time now, Rng& rng) {
-    ++counters_.turns;
+    std::vector<Grant> grants;
     eligibility_->expire(now);
-    if (!eligibility_->pending()) {
+    eligibility_->clearRoom(now, rng);
+    do {
+        allocateOnce(now, rng, grants);
         eligibility_->forgetDirty();
-        return {};
-    }
+        // A gang that was placed has given back the agents that were cleared for it.
+    } while (eligibility_->touchCleared());
+    counters_.grants += grants.size();
+    return grants;
+}
+
+void Allocator::allocateOnce(Time now, Rng& rng, std::vector<Grant>& grants) {
+    ++counters_.turns;
+    eligibility_->touchCleared();
+    if (!eligibility_->pending()) return;
     Turn turn(*ledger_, *eligibility_, counters_.turns);
     const stoa_allocator_view_v1 view = ledger_->view();
     if (!turn.clients().empty()) module_->begin(view, turn.clients(), rng);
@@ -161,6 +226,24 @@ std::vector<Grant> Allocator::allocate(Time now, Rng& rng) {
         const Slot slot = turn.request(*contender);
         if (slot == kNoSlot) {
             module_->retired(view, client);
+            continue;
+        }
+        if (eligibility_->requests()[slot].gang) {
+            const std::uint32_t whole = eligibility_->requests()[slot].count;
+            const std::uint32_t fit = eligibility_->piecesThatFit(slot);
+            if (fit < whole) {
+                eligibility_->fellShort(slot, whole - fit, now);
+                ++contender->at;
+                continue;
+            }
+            const std::string wrong = turn.placeGang(slot, *module_, view, rng);
+            if (wrong.empty()) {
+                module_->charged(view, client);
+                continue;
+            }
+            fault(wrong);
+            eligibility_->setExhausted(slot, false);
+            ++contender->at;
             continue;
         }
         eligibility_->sample(slot, rng, kSampled, found);
@@ -190,19 +273,16 @@ std::vector<Grant> Allocator::allocate(Time now, Rng& rng) {
     }
     module_->end();
     turn.cutShort();
-    eligibility_->forgetDirty();
 
-    std::vector<Grant> grants;
-    grants.reserve(turn.offers().size());
+    grants.reserve(grants.size() + turn.offers().size());
     for (Slot slot : turn.offers()) {
         const Ledger::Offer& offer = ledger_->offers()[slot];
         const Ledger::Client& client = ledger_->clients()[offer.client];
         grants.push_back({nameOf(offer.number), ledger_->frameworks()[client.framework].id,
                           ledger_->roles()[client.role].name, ledger_->agents()[offer.agent].id, offer.resources,
-                          eligibility_->requests()[offer.request].demand, offer.count});
+                          eligibility_->requests()[offer.request].demand, offer.count,
+                          offer.gang == 0 ? OfferId() : nameOf(offer.gang)});
     }
-    counters_.grants += grants.size();
-    return grants;
 }
 
 } // namespace stoa::allocator

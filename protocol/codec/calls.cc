@@ -41,6 +41,7 @@ void writeDemand(const Demand& demand, schema::Demand::Builder out) {
         to.setOperator(kOperators[static_cast<std::size_t>(from.op)]);
         setUnlessEmpty(from.value, [&](auto value) { to.setValue(value); });
     }
+    if (demand.gang) out.initGang().setMostPerAgent(demand.gang->most_per_agent);
 }
 
 Demand readDemand(schema::Demand::Reader in) {
@@ -57,6 +58,7 @@ Demand readDemand(schema::Demand::Reader in) {
                                       static_cast<Constraint::Operator>(found - kOperators.begin()),
                                       checkedName(view(from.getValue()), "demands.constraints.value")});
     }
+    if (in.hasGang()) demand.gang = Gang{in.getGang().getMostPerAgent()};
     return demand;
 }
 

@@ -50,6 +50,7 @@ void writeOffer(const Offer& offer, schema::Offer::Builder out) {
     auto match = out.initDemand();
     match.setName(asText(offer.demand));
     match.setCount(offer.count);
+    setUnlessEmpty(offer.gang.value(), [&](auto value) { match.setGang(value); });
 }
 
 Offer readOffer(schema::Offer::Reader in) {
@@ -65,6 +66,7 @@ Offer readOffer(schema::Offer::Reader in) {
     if (in.hasDemand()) {
         offer.demand = checkedId(view(in.getDemand().getName()), "offers.demand.name");
         offer.count = in.getDemand().getCount();
+        if (in.getDemand().hasGang()) offer.gang = id<OfferId>(in.getDemand().getGang(), "offers.demand.gang");
     }
     return offer;
 }

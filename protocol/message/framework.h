@@ -41,6 +41,12 @@ struct FrameworkInfo {
     friend bool operator==(const FrameworkInfo&, const FrameworkInfo&) = default;
 };
 
+// All of a demand's pieces or none, offered in one turn: the processes of an MPI job, which wait for each other.
+struct Gang {
+    std::uint32_t most_per_agent = 0; // pieces; 0: as many as fit
+    friend bool operator==(const Gang&, const Gang&) = default;
+};
+
 // What a framework wants: `count` pieces of `shape`, each whole on one agent whose attributes satisfy all
 // `constraints`. Replaces what the framework said before under the same name; a count of 0 withdraws it.
 struct Demand {
@@ -49,6 +55,7 @@ struct Demand {
     Resources shape;
     std::uint32_t count = 0;
     std::vector<Constraint> constraints;
+    std::optional<Gang> gang{};
     friend bool operator==(const Demand&, const Demand&) = default;
 };
 
@@ -85,6 +92,9 @@ struct Offer {
     Attributes attributes;
     std::string demand;      // the Demand's name, empty for a remainder
     std::uint32_t count = 0; // how many of the demand's shape fit
+    // The first offer of the gang that this one is of; empty: of none. A gang's offers come in one message and are
+    // accepted in one call, or else declined; when one of them ends, all do.
+    OfferId gang{};
 };
 
 using Uuid = std::array<std::uint8_t, 16>;
@@ -122,7 +132,8 @@ struct Subscribe {
     FrameworkInfo info;
     std::vector<std::string> suppressed_roles;
 };
-// Every offer is on the same agent. Resources not launched on return to the pool at once, filtered.
+// Every offer is on the same agent, or they are the whole of one gang, and then all tasks are launched or none.
+// Resources not launched on return to the pool at once, filtered.
 struct Accept {
     std::vector<OfferId> offers;
     std::vector<TaskInfo> launches;

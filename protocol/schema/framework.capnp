@@ -26,6 +26,12 @@ struct Demand {
   resources @2 :List(Resource) $Wire.number(3); # of one piece
   count @3 :UInt32 $Wire.number(4) $Wire.required; # 0 withdraws
   constraints @4 :List(Resources.Constraint) $Wire.number(5);
+  gang @5 :Gang $Wire.number(6); # absent: pieces are offered as they come
+
+  # All pieces or none, in one turn.
+  struct Gang {
+    mostPerAgent @0 :UInt32 $Wire.number(1); # pieces; 0: as many as fit
+  }
 }
 
 struct Offer {
@@ -46,6 +52,8 @@ struct Offer {
   struct Match {
     name @0 :Text $Wire.number(1) $Wire.required;
     count @1 :UInt32 $Wire.number(2) $Wire.required;
+    # Of a gang: its first offer. Offers that name the same one are accepted together, in one call, or declined.
+    gang @2 :Text $Wire.number(3) $Wire.inside("value");
   }
 
   struct Operation {

@@ -44,6 +44,7 @@ public:
         std::string demand;
         std::uint32_t count = 0;
         bool wanted = true; // what it was made for still is
+        OfferId gang;
     };
     struct Task {
         AgentId agent;
@@ -63,6 +64,7 @@ public:
     std::map<OfferId, Offer> offers;
     std::map<TaskKey, Task> tasks;
     std::vector<Refusal> refusals;
+    std::optional<Clearing> clearing; // as the allocator says
 
     // Absent: more is held than there is.
     std::optional<Resources> free(const AgentId& agent) const {
@@ -93,6 +95,14 @@ public:
                                         [&](const Demand& d) { return d.name == name; });
         return found == framework.demands.end() ? nullptr : &*found;
     }
+    // The offers that stand and fall with this one, in order.
+    std::vector<OfferId> gangOf(const OfferId& id) const {
+        std::vector<OfferId> all;
+        for (const auto& [other, offer] : offers) {
+            if (other == id || (!offer.gang.empty() && offer.gang == offers.at(id).gang)) all.push_back(other);
+        }
+        return all;
+    }
     std::uint32_t standing(const FrameworkId& framework, const std::string& demand) const {
         std::uint32_t pieces = 0;
         for (const auto& [id, offer] : offers) {
@@ -112,6 +122,10 @@ public:
         if (framework.by_demand != (demand != nullptr)) return "the framework asks otherwise";
         if (!agent.offerable) return "the agent is not offerable";
         const std::string name = demand == nullptr ? "" : demand->name;
+        if (clearing.has_value() && (clearing->framework != framework_id || clearing->demand != name) &&
+            std::find(clearing->agents.begin(), clearing->agents.end(), agent_id) != clearing->agents.end()) {
+            return "room is being cleared for a gang";
+        }
         for (const Refusal& refusal : refusals) {
             if (refusal.framework == framework_id && refusal.role == role && refusal.demand == name &&
                 refusal.agent == agent_id) {
@@ -125,6 +139,18 @@ public:
         return "";
     }
 
+    // For how many of a gang's pieces there is room.
+    std::uint32_t roomFor(const FrameworkId& framework, const Demand& demand) const {
+        std::uint32_t pieces = 0;
+        for (const auto& [agent_id, agent] : agents) {
+            const auto left = free(agent_id);
+            if (!left.has_value() || !obstacle(framework, demand.role, &demand, agent_id).empty()) continue;
+            const std::uint32_t most = demand.gang->most_per_agent;
+            pieces += left->timesContained(demand.shape, most == 0 ? demand.count : std::min(most, demand.count));
+        }
+        return pieces;
+    }
+
     // A pair that should have been granted in the turn that just ended; empty when there is none.
     std::string missed() const {
         for (const auto& [agent_id, agent] : agents) {
@@ -132,8 +158,13 @@ public:
             if (!left.has_value() || left->empty()) continue;
             for (const auto& [framework_id, framework] : frameworks) {
                 for (const Demand& demand : framework.demands) {
-                    if (demand.count > standing(framework_id, demand.name) && left->contains(demand.shape) &&
-                        obstacle(framework_id, demand.role, &demand, agent_id).empty()) {
+                    if (demand.gang) {
+                        if (demand.count > 0 && standing(framework_id, demand.name) == 0 &&
+                            roomFor(framework_id, demand) >= demand.count) {
+                            return framework_id.value() + " wants gang " + demand.name + ", for which there is room";
+                        }
+                    } else if (demand.count > standing(framework_id, demand.name) && left->contains(demand.shape) &&
+                               obstacle(framework_id, demand.role, &demand, agent_id).empty()) {
                         return framework_id.value() + " wants " + demand.name + ", which fits on " + agent_id.value();
                     }
                 }

@@ -1,6 +1,6 @@
 // Random moves, held against the model: resources are conserved, an offer id comes once and is consumed once, no pair is
-// offered that may not be, and whatever fits and may be offered is offered in the same turn. The same with a module that
-// answers at random, where only the last need not hold.
+// offered that may not be, a gang is offered whole or not at all and ends as it was offered, and whatever fits and may be
+// offered is offered in the same turn. The same with a module that answers at random, where only the last need not hold.
 #include "allocator/module_face.h"
 #include "tests/unit/allocator/cluster.h"
 #include "tests/unit/allocator/model.h"
@@ -60,7 +60,11 @@ private:
 class Play {
 public:
     Play(const stoa_allocator_module_v1* module, bool live)
-        : allocator_(*Allocator::create({.module = module, .parameters = {}})), rng_(7), live_(live) {}
+        : allocator_(*Allocator::create({.module = module,
+                                         .parameters = {},
+                                         .gang_patience = milliseconds(300),
+                                         .gang_clearing = milliseconds(500)})),
+          rng_(7), live_(live) {}
 
     void move(std::uint32_t number) {
         Draw draw(number);
@@ -89,7 +93,11 @@ public:
 
     void allocate() {
         model_.expire(time_);
-        for (const Grant& grant : allocator_.allocate(time_, rng_)) {
+        const std::vector<Grant> grants = allocator_.allocate(time_, rng_);
+        // One that goes on has gone on since before the first grant.
+        model_.clearing = allocator_.clearing();
+        if (model_.clearing.has_value()) RC_ASSERT(model_.clearing->until > time_);
+        for (const Grant& grant : grants) {
             RC_ASSERT(offer_ids_.insert(grant.offer).second);
             const Model::Framework& framework = model_.frameworks.at(grant.framework);
             const Demand* demand = grant.demand.empty() ? nullptr : model_.demand(framework, grant.demand);
@@ -102,14 +110,35 @@ public:
                 RC_ASSERT(grant.count >= 1U && grant.role == demand->role);
                 RC_ASSERT(grant.count + model_.standing(grant.framework, grant.demand) <= demand->count);
                 RC_ASSERT(grant.resources == demand->shape.times(grant.count));
+                RC_ASSERT(demand->gang.has_value() == !grant.gang.empty());
             }
             model_.offers[grant.offer] = {grant.framework, grant.role,  grant.agent, grant.resources,
-                                          grant.demand,    grant.count, true};
+                                          grant.demand,    grant.count, true,        grant.gang};
+        }
+        for (const Grant& grant : grants) {
+            if (!grant.gang.empty()) whole(grant);
         }
         if (live_) RC_ASSERT(model_.missed() == "");
     }
 
 private:
+    // All of the gang's pieces, and no more on an agent than it may have there.
+    void whole(const Grant& grant) {
+        const Demand& demand = *model_.demand(model_.frameworks.at(grant.framework), grant.demand);
+        std::uint32_t pieces = 0;
+        std::set<AgentId> agents;
+        for (const OfferId& id : model_.gangOf(grant.offer)) {
+            const Model::Offer& offer = model_.offers.at(id);
+            RC_ASSERT(offer.framework == grant.framework && offer.demand == grant.demand);
+            RC_ASSERT(agents.insert(offer.agent).second);
+            RC_ASSERT(demand.gang->most_per_agent == 0 || offer.count <= demand.gang->most_per_agent);
+            pieces += offer.count;
+        }
+        RC_ASSERT(pieces == demand.count);
+    }
+    void endGang(const OfferId& id) {
+        for (const OfferId& each : model_.gangOf(id)) model_.offers.erase(each);
+    }
     static Resources someResources(Draw& draw) {
         return cpusMem(static_cast<double>(draw.below(5)), static_cast<double>(64 * draw.below(5)));
     }
@@ -139,9 +168,13 @@ private:
             break;
         case 1: {
             const std::vector<OfferId> gone = *allocator_.removeAgent(id);
-            std::size_t on_agent =
-                std::erase_if(model_.offers, [&](const auto& offer) { return offer.second.agent == id; });
-            RC_ASSERT(gone.size() == on_agent);
+            std::set<OfferId> ended;
+            for (const auto& [offer_id, offer] : model_.offers) {
+                if (offer.agent != id) continue;
+                for (const OfferId& each : model_.gangOf(offer_id)) ended.insert(each);
+            }
+            RC_ASSERT(std::set<OfferId>(gone.begin(), gone.end()) == ended && gone.size() == ended.size());
+            for (const OfferId& each : ended) model_.offers.erase(each);
             std::erase_if(model_.tasks, [&](const auto& task) { return task.second.agent == id; });
             std::erase_if(model_.refusals, [&](const auto& refusal) { return refusal.agent == id; });
             model_.agents.erase(id);
@@ -212,6 +245,7 @@ private:
             Demand wanted = demand("d" + std::to_string(i), someShape(draw),
                                    static_cast<std::uint32_t>(1 + draw.below(5)), draw.keyOf(framework.roles));
             if (draw.below(3) == 0) wanted.constraints = {*parseConstraint("rack=a")};
+            if (draw.below(3) == 0) wanted.gang = Gang{static_cast<std::uint32_t>(draw.below(3))};
             demands.push_back(std::move(wanted));
         }
         ok(allocator_.setDemands(id, demands));
@@ -220,7 +254,9 @@ private:
             const auto after =
                 std::find_if(demands.begin(), demands.end(), [&](const Demand& d) { return d.name == name; });
             return before != nullptr && after != demands.end() && before->role == after->role &&
-                   before->shape == after->shape && before->constraints == after->constraints;
+                   before->shape == after->shape && before->constraints == after->constraints &&
+                   before->gang == after->gang &&
+                   (!before->gang || before->count == after->count || before->count == 0);
         };
         for (auto& [offer_id, offer] : model_.offers) {
             if (offer.framework == id && !stays(offer.demand)) offer.wanted = false;
@@ -242,6 +278,7 @@ private:
         if (model_.offers.empty()) return;
         const OfferId id = draw.keyOf(model_.offers);
         const Model::Offer offer = model_.offers[id];
+        if (!offer.gang.empty()) return acceptGang(draw, model_.gangOf(id));
         std::vector<Launch> launches;
         Resources rest = offer.resources;
         for (std::uint64_t i = draw.below(4); i > 0; --i) {
@@ -268,22 +305,51 @@ private:
         model_.settle();
         if (!rest.empty() && (offer.demand.empty() || launched < offer.count)) refuse(offer, rest, refusal);
     }
+    void acceptGang(Draw& draw, const std::vector<OfferId>& gang) {
+        const Model::Offer first = model_.offers.at(gang.front());
+        std::vector<Launch> launches;
+        std::vector<Model::Offer> offers;
+        for (const OfferId& id : gang) {
+            offers.push_back(model_.offers.at(id));
+            if (draw.below(3) == 0) continue;
+            const TaskKey task{first.framework, TaskId("t" + std::to_string(++tasks_))};
+            launches.push_back({task, offers.back().resources, offers.back().agent});
+        }
+        const Duration refusal = someRefusal(draw);
+        if (gang.size() > 1) RC_ASSERT(!allocator_.accept({gang.front()}, {}, refusal, time_).ok());
+        ok(allocator_.accept(gang, launches, refusal, time_));
+        for (const OfferId& id : gang) {
+            RC_ASSERT(!allocator_.accept({id}, {}, refusal, time_).ok());
+            model_.offers.erase(id);
+        }
+        for (const Launch& launch : launches) model_.tasks[launch.task] = {launch.agent, launch.resources};
+        if (!launches.empty() && first.wanted) {
+            for (Demand& wanted : model_.frameworks[first.framework].demands) {
+                if (wanted.name == first.demand) wanted.count = 0;
+            }
+        }
+        model_.settle();
+        if (!launches.empty()) return;
+        for (const Model::Offer& offer : offers) refuse(offer, offer.resources, refusal);
+    }
     void decline(Draw& draw) {
         if (model_.offers.empty()) return;
         const OfferId id = draw.keyOf(model_.offers);
         const Model::Offer offer = model_.offers[id];
         const Duration refusal = someRefusal(draw);
         ok(allocator_.decline(offer.framework, {id}, refusal, time_));
-        model_.offers.erase(id);
+        std::vector<Model::Offer> ended;
+        for (const OfferId& each : model_.gangOf(id)) ended.push_back(model_.offers.at(each));
+        endGang(id);
         model_.settle();
-        refuse(offer, offer.resources, refusal);
+        for (const Model::Offer& each : ended) refuse(each, each.resources, refusal);
     }
     void rescind(Draw& draw) {
         if (model_.offers.empty()) return;
         const OfferId id = draw.keyOf(model_.offers);
         ok(allocator_.rescind(id));
         RC_ASSERT(!allocator_.rescind(id).ok());
-        model_.offers.erase(id);
+        endGang(id);
     }
     void endTask(Draw& draw) {
         if (model_.tasks.empty()) return;

@@ -210,6 +210,7 @@ public:
         Demand out{word(), "*", resources(), static_cast<std::uint32_t>(rng_.below(100)), {}};
         if (flip()) out.constraints.push_back({"rack", Constraint::Operator::kNotEquals, word()});
         if (flip()) out.constraints.push_back({"ssd", Constraint::Operator::kExists, ""});
+        if (flip()) out.gang = Gang{static_cast<std::uint32_t>(rng_.below(9))};
         return out;
     }
     Filters filters() { return {duration()}; }
@@ -241,6 +242,7 @@ public:
         if (flip()) {
             out.demand = word();
             out.count = static_cast<std::uint32_t>(1 + rng_.below(9));
+            if (flip()) out.gang = id<OfferId>();
         }
         return out;
     }
