@@ -16,6 +16,8 @@
 namespace stoa::shim {
 namespace {
 
+constexpr int kProgramFd = kGoFd + 1;
+
 bool readAll(int fd, char* to, size_t size) {
     for (size_t have = 0; have < size;) {
         const ssize_t n = pread(fd, to + have, size - have, static_cast<off_t>(have));
@@ -43,8 +45,10 @@ void arrangeFiles(const SpawnFiles& files, bool keep_socket) {
     dup2(files.outputs[1], 2);
     dup2(files.socket, kGoFd);
     if (!keep_socket) fcntl(kGoFd, F_SETFD, FD_CLOEXEC);
+    const bool has_program = files.program >= 0 && dup2(files.program, kProgramFd) == kProgramFd &&
+                             fcntl(kProgramFd, F_SETFD, FD_CLOEXEC) == 0;
     // Above all the shim's ends of other tasks' sockets: whoever holds one hides the shim's death.
-    close_range(kGoFd + 1, ~0u, 0);
+    close_range(has_program ? kProgramFd + 1 : kProgramFd, ~0u, 0);
 }
 
 void enterCgroup(const char* cgroup) {
@@ -81,6 +85,7 @@ void becomeUser(const SpawnHeader& header) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     environ = description.environment;
     if (!is_runtime) setenv(kTaskVariable, id, 1);
+    if (files.program >= 0) fexecve(kProgramFd, description.argv, environ);
     execvp(description.argv[0], description.argv);
     fail("execvp %s", description.argv[0]);
 }

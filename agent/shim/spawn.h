@@ -31,7 +31,8 @@ bool readSpawnDescription(int memfd, SpawnDescription* description, const char**
 struct SpawnFiles {
     int null;
     int outputs[2];
-    int socket; // the started process's end
+    int socket;  // the started process's end
+    int program; // to be executed instead of the file argv[0]; -1: none
 };
 
 // The pid, or -1 with errno.

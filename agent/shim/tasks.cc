@@ -226,7 +226,8 @@ void Tasks::spawn(const char* id, int memfd) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return fail(*task, "socketpair: %s", strerror(errno));
-    const SpawnFiles files = {null_, {task->outputs[0], task->outputs[1]}, pair[1]};
+    const int program = header.mode == TaskMode::kOci ? runtime_.of(description.argv[0]) : -1;
+    const SpawnFiles files = {null_, {task->outputs[0], task->outputs[1]}, pair[1], program};
     const pid_t pid = spawnProcess(description, id, files, open_files_);
     close(pair[1]);
     task->socket = pair[0];

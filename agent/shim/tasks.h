@@ -23,6 +23,7 @@
 #include <cstdint>
 
 #include "agent/shim/journal.h"
+#include "agent/shim/sealed_program.h"
 #include "agent/shim/shim_protocol.h"
 
 namespace stoa::shim {
@@ -123,6 +124,7 @@ private:
     rlimit open_files_ = {};
     char boot_id_[kBootIdSize] = {};
     Journal journal_;
+    SealedProgram runtime_;
     Task* tasks_ = nullptr;
     Task* changed_ = nullptr;
     Task* first_to_tell_ = nullptr;
