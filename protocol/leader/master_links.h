@@ -69,6 +69,7 @@ public:
     // A session that must not be used, whoever said why: it ends, and another is dialed.
     void drop(std::uint64_t session, std::vector<DialerArrival>& told);
 
+    std::uint64_t session() const { return following_.session(); } // 0: none
     std::uint64_t highestEpoch() const { return following_.highestEpoch(); }
     // "127.0.0.1:5052", of whom the session is with; empty without one.
     std::string leaderAddress() const;
