@@ -122,13 +122,13 @@ void Election::on(const in::Changed&, Time, Actions& actions) {
 
 void Election::on(const in::OfficeTaken& taken, Time now, Actions& actions) {
     if (phase_ != Phase::kTakingOffice) return;
+    lease_until_ = asked_at_ + lease(session_timeout_);
+    // A pause between asking and hearing may have used it up.
+    if (now >= lease_until_) return restart(now, actions);
     phase_ = Phase::kLeading;
     epoch_ = taken.epoch;
-    lease_until_ = asked_at_ + lease(session_timeout_);
     probe_at_ = now;
     actions.emplace_back(out::Lead{epoch_});
-    // A pause between asking and hearing may have used it up.
-    if (now >= lease_until_) stepDown("ZooKeeper's answer came too late to be trusted", actions);
 }
 
 void Election::on(const in::OfficeFailed& failed, Time now, Actions& actions) {
