@@ -25,8 +25,9 @@ namespace stoa::agent {
 namespace fs = std::filesystem;
 namespace {
 
-// How stale /metrics may be.
+// How stale /metrics may be; and what the links count, which the loop isn't woken for.
 constexpr Duration kMetricsEvery = std::chrono::milliseconds(200);
+constexpr Duration kMetricsAnyway = std::chrono::seconds(5);
 
 constexpr Destination kToMaster = 0;
 constexpr Destination kToDoors = 1;
@@ -174,12 +175,14 @@ absl::Status Daemon::openParts() {
 
     if (absl::Status started = startCore(std::move(records), *std::move(known)); !started.ok()) return started;
 
-    DialerOptions dial;
-    dial.address = options_.master;
+    MasterLinksOptions dial;
+    dial.master = options_.master;
     dial.highest_epoch = state_->highestEpoch();
-    auto dialer = Dialer::create(dial);
-    if (!dialer.ok()) return invalid("--master: ", toStd(dialer.status().message()));
-    dialer_ = *std::move(dialer);
+    dial.every_master = true;
+    dial.following.spread = options_.registration_spread;
+    auto masters = MasterLinks::create(std::move(dial));
+    if (!masters.ok()) return invalid("--master: ", toStd(masters.status().message()));
+    masters_ = *std::move(masters);
 
     if (!options_.port_file.empty()) {
         std::ofstream file(options_.port_file);
@@ -235,7 +238,7 @@ absl::Status Daemon::run() {
         turn();
     }
     if (!failure_.ok()) return failure_;
-    // What was said is sent by the dialer's end, what was written by the state's.
+    // What was said is sent by the links' end, what was written by the state's.
     if (absl::Status flushed = state_->flush(); !flushed.ok()) return flushed;
     if (stop_)
         LOG(INFO) << stop_->why;
@@ -258,7 +261,7 @@ bool Daemon::waitForEvents() {
                       {launcher_->fd(), POLLIN, 0},
                       {fetcher_->eventFd(), POLLIN, 0},
                       {state_->eventFd(), POLLIN, 0},
-                      {dialer_->eventFd(), POLLIN, 0}};
+                      {masters_->eventFd(), POLLIN, 0}};
     timespec timeout{};
     const Time at = soonest();
     if (at != Time::max()) {
@@ -279,7 +282,7 @@ bool Daemon::waitForEvents() {
 // All that has happened, then one write to the state, then what may be carried out.
 void Daemon::turn() {
     for (const Input& input : containers_->take(now())) step(input);
-    if (dialer_) takeFromMaster();
+    if (masters_) takeFromMaster();
     state_->drain();
     if (absl::Status failed = state_->failure(); !failed.ok()) {
         failure_ =
@@ -299,14 +302,14 @@ void Daemon::turn() {
 void Daemon::step(const Input& input) { agent_->step(input, now(), wall(), out_); }
 
 void Daemon::takeFromMaster() {
-    for (const DialerArrival& arrival : dialer_->take()) {
+    for (const DialerArrival& arrival : masters_->take()) {
         if (const auto* connected = std::get_if<dialed::Connected>(&arrival)) {
             // Nothing may be said to a new leader before an older one is fenced for good.
             if (absl::Status raised = state_->raiseEpoch(connected->epoch); !raised.ok()) {
                 LOG(ERROR) << raised;
                 return;
             }
-            LOG(INFO) << "connected to the master at " << options_.master << ", epoch " << connected->epoch;
+            LOG(INFO) << "connected to the master at " << masters_->leaderAddress() << ", epoch " << connected->epoch;
             ++connection_;
             session_ = connected->session;
             connected_ = true;
@@ -347,7 +350,7 @@ void Daemon::carryOut(Effect& effect) {
             if constexpr (std::is_same_v<Kind, ToMaster>) {
                 // Said for a session that is over: the core says what is needed in the next.
                 if (connected_ && one.connection == connection_)
-                    dialer_->sendIn(session_, makeBody(encode(one.message)));
+                    masters_->sendIn(session_, makeBody(encode(one.message)));
             } else if constexpr (std::is_same_v<Kind, Stop>) {
                 stop_ = std::move(one);
             } else if constexpr (std::is_same_v<Kind, TaskGone>) {
@@ -364,9 +367,10 @@ void Daemon::carryOut(Effect& effect) {
 
 void Daemon::showMetrics() {
     const Time time = now();
-    if (!metrics_at_) metrics_at_ = time + kMetricsEvery; // something has happened
+    // Something has happened.
+    if (!metrics_at_ || *metrics_at_ > time + kMetricsEvery) metrics_at_ = time + kMetricsEvery;
     if (*metrics_at_ > time) return;
-    metrics_at_.reset();
+    metrics_at_ = time + kMetricsAnyway;
     DaemonMetrics metrics;
     metrics.registered = agent_->registered();
     metrics.commits = state_->commits();
@@ -374,6 +378,7 @@ void Daemon::showMetrics() {
     metrics.containers = containers_->count();
     metrics.used = agent_->used();
     metrics.core = agent_->counters();
+    if (masters_) metrics.masters = masters_->counters();
     shown_.push_back(std::move(metrics));
 }
 

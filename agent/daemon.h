@@ -13,8 +13,8 @@
 #include "agent/core/agent.h"
 #include "agent/doors.h"
 #include "agent/state/agent_state.h"
+#include "protocol/leader/master_links.h"
 #include "protocol/output_commit.h"
-#include "protocol/wire/dialer.h"
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -29,7 +29,8 @@
 namespace stoa::agent {
 
 struct DaemonOptions {
-    std::string master = "127.0.0.1:5052";
+    std::string master = "127.0.0.1:5052"; // or zk://host:port,host:port/path
+    Duration registration_spread = std::chrono::milliseconds(500);
     std::string ip = "127.0.0.1";
     std::uint16_t port = 5051;
     std::string port_file; // written when the door is open, for who starts agents on free ports
@@ -89,12 +90,12 @@ private:
     std::unique_ptr<Doors> doors_;
     std::unique_ptr<Rng> rng_;
     std::unique_ptr<Agent> agent_;
-    std::unique_ptr<Dialer> dialer_;
+    std::unique_ptr<MasterLinks> masters_;
 
     OutputCommit<Effect> commit_;
     Output out_;                   // of this turn, so that its records are one write
     std::uint64_t connection_ = 0; // as the core counts sessions
-    std::uint64_t session_ = 0;    // as the dialer names the last one
+    std::uint64_t session_ = 0;    // as the links name the last one
     bool connected_ = false;
     bool shown_registered_ = false;
     std::vector<Doors::Change> shown_;

@@ -14,6 +14,7 @@
 #include "agent/core/agent.h"
 #include "agent/follower.h"
 #include "protocol/http/server.h"
+#include "protocol/leader/master_links.h"
 
 #include <absl/status/statusor.h>
 
@@ -38,6 +39,7 @@ struct DaemonMetrics {
     std::size_t containers = 0;
     Resources used;
     Agent::Counters core;
+    MasterLinks::Counters masters;
 };
 
 class Doors {

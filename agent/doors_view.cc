@@ -151,6 +151,11 @@ std::string Doors::View::metricsText() const {
     };
     const Agent::Counters& core = metrics.core;
     one("stoa_agent_registered", "1 while a master has this agent registered", MetricType::Gauge, metrics.registered);
+    one("stoa_agent_masters", "Connections to masters", MetricType::Gauge, static_cast<double>(metrics.masters.links));
+    one("stoa_agent_failovers_total", "Changes to a master of a higher epoch", MetricType::Counter,
+        static_cast<double>(metrics.masters.failovers));
+    one("stoa_agent_refused_epochs_total", "What a master of a lower epoch said, and was refused", MetricType::Counter,
+        static_cast<double>(metrics.masters.refused_epochs));
     for (const auto& [name, resources] : {std::pair("stoa_agent_resources_total", &info.resources),
                                           std::pair("stoa_agent_resources_used", &metrics.used)}) {
         families.push_back(family(name, "Scalar resources, mem and disk in MB", MetricType::Gauge));

@@ -12,7 +12,11 @@
 #include <string>
 #include <string_view>
 
-DEFINE_string(master, "127.0.0.1:5052", "host:port of the master's ZeroMQ socket");
+DEFINE_string(
+    master, "127.0.0.1:5052",
+    "host:port of the master's ZeroMQ socket; or zk://host:port,host:port/path, where masters elect a leader");
+DEFINE_string(registration_spread, "500ms",
+              "after a fail-over the agent registers within this time, at random, so that all don't at once");
 DEFINE_string(ip, "127.0.0.1", "address of the HTTP door; beyond loopback it needs --insecure");
 DEFINE_int32(port, 5051, "port of the HTTP door; 0: any free one");
 DEFINE_string(port_file, "", "file into which the HTTP door's port is written when it is open");
@@ -65,6 +69,7 @@ stoa::agent::DaemonOptions optionsFromFlags() {
     if (FLAGS_output_cap < 4096) usageError("--output_cap: at least 4096 bytes");
     if (FLAGS_pids_limit < 0) usageError("--pids_limit: 0 or more");
     options.master = FLAGS_master;
+    options.registration_spread = stoa::command_line::duration("registration_spread", FLAGS_registration_spread);
     options.ip = FLAGS_ip;
     options.port = stoa::command_line::port("port", FLAGS_port);
     options.port_file = FLAGS_port_file;
