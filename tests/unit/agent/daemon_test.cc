@@ -165,6 +165,56 @@ TEST_F(DaemonTest, AnAgentThatIsStoppedAndStartedFindsItsRunningTaskAgain) {
     EXPECT_EQ(until(TaskState::kFailed).message, "exited with 3");
 }
 
+TEST_F(DaemonTest, AStandbysOfficeIsWaitedFor) {
+    auto standby = Acceptor::create({.port = 0, .epoch = 0});
+    ASSERT_TRUE(standby.ok()) << standby.status();
+    master = *std::move(standby);
+    options.master = "127.0.0.1:" + std::to_string(master->boundPort());
+    Running agent(options);
+    ASSERT_TRUE(agent.started().ok());
+    pollfd ready{master->eventFd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&ready, 1, 20'000), 1);
+    const std::vector<Arrival> arrivals = master->take();
+    ASSERT_EQ(arrivals.size(), 1u);
+    peer = std::get<arrival::Opened>(arrivals[0]).peer;
+    master->lead(3);
+    EXPECT_EQ(hear<agent_says::Register>().info.hostname, "host") << "in the session that it had";
+}
+
+TEST_F(DaemonTest, AMasterOfALowerEpochIsRefusedEvenAfterARestart) {
+    const auto masterOf = [&](std::uint64_t epoch) {
+        auto made = Acceptor::create({.port = 0, .epoch = epoch});
+        if (!made.ok()) throw std::runtime_error(std::string(made.status().message()));
+        master = *std::move(made);
+        options.master = "127.0.0.1:" + std::to_string(master->boundPort());
+    };
+    masterOf(5);
+    {
+        Running agent(options);
+        ASSERT_TRUE(agent.started().ok());
+        registerAgent();
+    }
+    masterOf(4);
+    Running agent(options);
+    ASSERT_TRUE(agent.started().ok());
+    const std::string metrics = "http://127.0.0.1:" + std::to_string(doorPort()) + "/metrics";
+    const auto refused = [&] {
+        const auto reply = http::get(metrics);
+        if (!reply.ok()) return 0;
+        const std::size_t at = reply->body.find("\nstoa_agent_refused_epochs_total ");
+        return at == std::string::npos ? 0 : std::atoi(reply->body.c_str() + reply->body.find(' ', at));
+    };
+    // It opens a session, and is answered under the wrong epoch: that is counted.
+    for (int looks = 0; refused() == 0 && looks < 300; ++looks) {
+        pollfd ready{master->eventFd(), POLLIN, 0};
+        (void)::poll(&ready, 1, 100);
+        for (const Arrival& arrival : master->take()) {
+            EXPECT_FALSE(std::holds_alternative<arrival::Message>(arrival)) << "it says nothing to it";
+        }
+    }
+    EXPECT_GE(refused(), 1);
+}
+
 TEST_F(DaemonTest, ARetiredAgentEndsItsTasksAndUnregisters) {
     Running agent(options);
     ASSERT_TRUE(agent.started().ok());
