@@ -2,6 +2,7 @@
 
 #include "frameworks/cli/json.h"
 #include "protocol/http/client.h"
+#include "protocol/leader/zookeeper_address.h"
 #include "protocol/strings.h"
 
 #include <rapidjson/prettywriter.h>
@@ -41,6 +42,8 @@ absl::StatusOr<Cluster> readCluster(const std::string& directory) {
     cluster.directory = directory;
     cluster.http_port = static_cast<std::uint16_t>(integerAt(*json, "http_port"));
     cluster.wire_port = static_cast<std::uint16_t>(integerAt(*json, "wire_port"));
+    cluster.zookeeper = textAt(*json, "zookeeper");
+    cluster.zookeeper = textAt(*json, "zookeeper");
     cluster.batch_socket = textAt(*json, "batch_socket");
     cluster.agent_cpus = numberAt(*json, "agent_cpus");
     for (const Json& entry : listAt(*json, "processes")) {
@@ -69,6 +72,8 @@ absl::Status writeCluster(const Cluster& cluster) {
     out.Uint(cluster.http_port);
     out.Key("wire_port");
     out.Uint(cluster.wire_port);
+    text("zookeeper", cluster.zookeeper);
+    text("zookeeper", cluster.zookeeper);
     text("batch_socket", cluster.batch_socket);
     out.Key("agent_cpus");
     out.Double(cluster.agent_cpus);
@@ -114,26 +119,35 @@ absl::StatusOr<MasterAddress> findMaster(const std::string& flag, const std::str
     }
     if (given.empty()) {
         absl::StatusOr<Cluster> cluster = readCluster(directory);
+        if (cluster.ok() && !cluster->zookeeper.empty()) {
+            return MasterAddress{"", cluster->zookeeper, cluster->batch_socket, cluster->agent_cpus,
+                                 cluster->zookeeper};
+        }
         if (cluster.ok()) {
             return MasterAddress{concat("http://127.0.0.1:", cluster->http_port),
-                                 concat("127.0.0.1:", cluster->wire_port), cluster->batch_socket, cluster->agent_cpus};
+                                 concat("127.0.0.1:", cluster->wire_port), cluster->batch_socket, cluster->agent_cpus,
+                                 ""};
         }
         // Who names a directory means the cluster there and no other.
         if (!absl::IsNotFound(cluster.status()) || directory != clusterDirectory("", false)) return cluster.status();
-        return MasterAddress{"http://127.0.0.1:5050", "", "", 0};
+        return MasterAddress{"http://127.0.0.1:5050", "", "", 0, ""};
+    }
+    if (isZooKeeperAddress(given)) {
+        if (absl::StatusOr<ZooKeeperAddress> where = parseZooKeeperAddress(given); !where.ok()) return where.status();
+        return MasterAddress{"", given, "", 0, given};
     }
     if (given.find("://") == std::string::npos) given = "http://" + given;
     absl::StatusOr<http::Url> url = http::parseUrl(given);
     if (!url.ok() || url->target != "/") {
-        return absl::InvalidArgumentError(
-            concat("--master: \"", flag.empty() ? given : flag, "\" is not HOST or HOST:PORT"));
+        return absl::InvalidArgumentError(concat("--master: \"", flag.empty() ? given : flag,
+                                                 "\" is not HOST, HOST:PORT or zk://HOST:PORT,HOST:PORT/PATH"));
     }
     // A bare host means the master's own port.
     const std::string_view rest = std::string_view(given).substr(given.find("://") + 3);
     const std::size_t bracket = rest.rfind(']');
     const bool has_port = rest.find(':', bracket == std::string_view::npos ? 0 : bracket) != std::string_view::npos;
     while (!given.empty() && given.back() == '/') given.pop_back();
-    return MasterAddress{has_port ? given : given + ":5050", "", "", 0};
+    return MasterAddress{has_port ? given : given + ":5050", "", "", 0, ""};
 }
 
 } // namespace stoa::cli

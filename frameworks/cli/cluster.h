@@ -25,6 +25,7 @@ struct Cluster {
     std::string directory;
     std::uint16_t http_port = 0;
     std::uint16_t wire_port = 0;
+    std::string zookeeper;                 // zk://…, where its masters elect a leader; empty: one master alone
     std::string batch_socket;              // of the batch framework's door; empty: none was started
     double agent_cpus = 0;                 // of each agent
     std::vector<ClusterProcess> processes; // in the order of their start
@@ -39,10 +40,11 @@ absl::Status writeCluster(const Cluster& cluster);
 
 // How to reach a master.
 struct MasterAddress {
-    std::string http;         // "http://127.0.0.1:5050"
-    std::string wire;         // "127.0.0.1:5052"; empty: ask the master
+    std::string http;         // "http://127.0.0.1:5050"; empty: ask ZooKeeper
+    std::string wire;         // "127.0.0.1:5052", or zookeeper's address; empty: ask the master
     std::string batch_socket; // empty: ask the master
     double agent_cpus = 0;    // of each agent, where `stoa up` shared this machine among them; 0: not known
+    std::string zookeeper;    // zk://…, which knows the leader; empty: the master is the one named
 };
 absl::StatusOr<MasterAddress> findMaster(const std::string& flag, const std::string& directory);
 

@@ -29,7 +29,8 @@ absl::Status shutDown(const Cluster& cluster, bool keep_tasks) {
     };
     end([](const std::string& name) { return name == "batch"; }, SIGTERM);
     end([](const std::string& name) { return name.rfind("agent-", 0) == 0; }, keep_tasks ? SIGTERM : kRetire);
-    end([](const std::string& name) { return name == "master"; }, SIGTERM);
+    end([](const std::string& name) { return name.rfind("master", 0) == 0; }, SIGTERM);
+    end([](const std::string& name) { return name.rfind("zookeeper-", 0) == 0; }, SIGTERM);
     if (killed.empty()) return absl::OkStatus();
     return absl::DeadlineExceededError(concat("did not end when asked, and was killed: ", killed));
 }

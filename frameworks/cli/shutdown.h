@@ -1,5 +1,5 @@
 // Ends what `stoa up` started: first the batch framework, so that it launches nothing anew, then the agents, which end
-// their tasks first unless these are to go on, then the master.
+// their tasks first unless these are to go on, then the masters, and ZooKeeper's servers.
 #pragma once
 
 #include "frameworks/cli/cluster.h"

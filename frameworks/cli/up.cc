@@ -1,6 +1,7 @@
 // `stoa up`: a cluster on this machine. Run again, it starts what has ended meanwhile and says what is there.
 #include "frameworks/cli/cluster.h"
 #include "frameworks/cli/command.h"
+#include "frameworks/cli/ensemble.h"
 #include "frameworks/cli/shutdown.h"
 #include "frameworks/cli/table.h"
 #include "protocol/http/client.h"
@@ -30,10 +31,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMostAgents = 500;
+constexpr int kMostMasters = 5;
+constexpr int kZooKeeperServers = 3;
+// A killed leader is missed after this long; a busy machine's pauses are shorter.
+constexpr char kSessionTimeout[] = "--zk_session_timeout=6s";
 constexpr std::uint16_t kHttpPort = 5050, kAgentPort = 5051, kWirePort = 5052;
 
 struct UpOptions {
     int agents = 1;
+    int masters = 1;
     bool detach = false;
     bool no_batch = false;
     int port = 0; // 0: kHttpPort if it is free
@@ -111,8 +117,16 @@ public:
     }
 
 private:
-    std::string http() const { return concat("http://127.0.0.1:", cluster_.http_port); }
     std::string wire() const { return concat("127.0.0.1:", cluster_.wire_port); }
+    // How agents and the batch framework find the master.
+    std::string master() const { return cluster_.zookeeper.empty() ? wire() : cluster_.zookeeper; }
+
+    // To the person who waits; not into what a script reads.
+    void progress(const std::string& what) {
+        if (what == said_) return;
+        said_ = what;
+        std::cerr << "stoa: " << what << "\n";
+    }
 
     absl::Status startAll() {
         cluster_.processes.clear();
@@ -123,11 +137,14 @@ private:
         // Who names a port has the usual ones in mind for another cluster, which may be down just now.
         const bool usual = options_.port == 0;
         cluster_.wire_port = freePort(usual ? kWirePort : 0);
-        std::vector<std::string> master = {besideThisProgram("stoa-master"), concat("--port=", cluster_.http_port),
-                                           concat("--zmq_port=", cluster_.wire_port),
-                                           concat("--work_dir=", directoryOf("master"))};
-        master.insert(master.end(), options_.master_flags.begin(), options_.master_flags.end());
-        if (absl::Status status = start("master", master); !status.ok()) return status;
+        cluster_.zookeeper.clear();
+        if (options_.masters == 1) {
+            if (absl::Status status = startMaster("master", cluster_.http_port, cluster_.wire_port); !status.ok()) {
+                return status;
+            }
+        } else if (absl::Status status = startMasters(); !status.ok()) {
+            return status;
+        }
 
         const std::string share =
             options_.resources.empty() ? shareOfMachine(options_.agents, cluster_.directory) : options_.resources;
@@ -141,7 +158,7 @@ private:
             const bool own_ports = share.find("ports:") != std::string::npos;
             std::vector<std::string> agent = {
                 besideThisProgram("stoa-agent"),
-                concat("--master=", wire()),
+                concat("--master=", master()),
                 concat("--port=", freePort(usual && i == 0 ? kAgentPort : 0)),
                 concat("--work_dir=", directoryOf(name)),
                 concat("--resources=", share, own_ports ? "" : portsOf(i, options_.agents)),
@@ -152,8 +169,37 @@ private:
         }
         if (options_.no_batch) return absl::OkStatus();
         cluster_.batch_socket = directoryOf("batch") + "/door";
-        return start("batch", {besideThisProgram("stoa-batch"), concat("--master=", wire()),
+        return start("batch", {besideThisProgram("stoa-batch"), concat("--master=", master()),
                                concat("--work_dir=", directoryOf("batch"))});
+    }
+
+    absl::Status startMaster(const std::string& name, std::uint16_t port, std::uint16_t wire_port) {
+        std::vector<std::string> argv = {besideThisProgram("stoa-master"), concat("--port=", port),
+                                         concat("--zmq_port=", wire_port), concat("--work_dir=", directoryOf(name))};
+        if (!cluster_.zookeeper.empty()) {
+            argv.push_back(concat("--zk=", cluster_.zookeeper));
+            argv.emplace_back(kSessionTimeout);
+        }
+        argv.insert(argv.end(), options_.master_flags.begin(), options_.master_flags.end());
+        return start(name, std::move(argv));
+    }
+
+    // ZooKeeper's servers, and masters that are elected there.
+    absl::Status startMasters() {
+        absl::StatusOr<std::vector<ZooKeeperServer>> servers = prepareEnsemble(cluster_.directory, kZooKeeperServers);
+        if (!servers.ok()) return servers.status();
+        progress(concat("starting ZooKeeper, ", kZooKeeperServers, " servers"));
+        for (const ZooKeeperServer& server : *servers) {
+            if (absl::Status status = start(server.name, server.argv); !status.ok()) return status;
+        }
+        cluster_.zookeeper = ensembleAddress(*servers);
+        progress(concat("starting ", options_.masters, " masters at ", cluster_.zookeeper));
+        for (int i = 1; i <= options_.masters; ++i) {
+            const std::uint16_t port = i == 1 ? cluster_.http_port : freePort(0);
+            const std::uint16_t wire_port = i == 1 ? cluster_.wire_port : freePort(0);
+            if (absl::Status status = startMaster(concat("master-", i), port, wire_port); !status.ok()) return status;
+        }
+        return absl::OkStatus();
     }
 
     absl::Status startMissing() {
@@ -197,6 +243,7 @@ private:
             }
             missing = whatIsMissing(agents);
             if (missing.empty()) return absl::OkStatus();
+            if (!cluster_.zookeeper.empty()) progress(concat("waiting for ", missing));
             if (Clock::now() >= deadline) {
                 return absl::DeadlineExceededError(concat(missing, " did not register within ", options_.wait_seconds,
                                                           " s; the logs are in ", cluster_.directory, "/log"));
@@ -205,9 +252,32 @@ private:
         }
     }
 
+    // HTTP addresses of all masters.
+    std::vector<std::string> masters() const {
+        std::vector<std::string> addresses;
+        for (const ClusterProcess& process : cluster_.processes) {
+            if (process.name.rfind("master", 0) == 0) addresses.push_back(addressOfMaster(process));
+        }
+        return addresses;
+    }
+    static std::string addressOfMaster(const ClusterProcess& process) {
+        constexpr std::string_view kFlag = "--port=";
+        for (const std::string& argument : process.argv) {
+            if (argument.starts_with(kFlag)) return concat("http://127.0.0.1:", argument.substr(kFlag.size()));
+        }
+        return {};
+    }
+
     std::string whatIsMissing(std::size_t agents) {
-        absl::StatusOr<http::ClientResponse> slaves = http::get(http() + "/slaves");
-        if (!slaves.ok() || !slaves->ok()) return "the master";
+        // Standbys answer, too, but only with where the leader is.
+        absl::StatusOr<http::ClientResponse> slaves = absl::UnavailableError("");
+        for (const std::string& master : masters()) {
+            slaves = http::get(master + "/slaves");
+            if (!slaves.ok() || !slaves->ok()) continue;
+            leader_ = master;
+            break;
+        }
+        if (!slaves.ok() || !slaves->ok()) return cluster_.zookeeper.empty() ? "the master" : "a master to be elected";
         absl::StatusOr<rapidjson::Document> json = parseJson(slaves->body, "/slaves");
         if (!json.ok()) return "the master";
         std::size_t active = 0;
@@ -227,7 +297,10 @@ private:
         if (json) {
             rapidjson::Document answer(rapidjson::kObjectType);
             auto& memory = answer.GetAllocator();
-            answer.AddMember("master", rapidjson::Value(http().c_str(), memory), memory);
+            answer.AddMember("master", rapidjson::Value(leader_.c_str(), memory), memory);
+            if (!cluster_.zookeeper.empty()) {
+                answer.AddMember("zookeeper", rapidjson::Value(cluster_.zookeeper.c_str(), memory), memory);
+            }
             answer.AddMember("zmq", rapidjson::Value(wire().c_str(), memory), memory);
             answer.AddMember("directory", rapidjson::Value(cluster_.directory.c_str(), memory), memory);
             answer.AddMember("was_up", was_up, memory);
@@ -242,9 +315,11 @@ private:
         }
         Table table({"WHAT", "PID", "ADDRESS", "CPUS", "MEM", "ISOLATION"});
         for (const ClusterProcess& process : cluster_.processes) {
-            std::string address = process.name == "master"  ? http()
-                                  : process.name == "batch" ? cluster_.batch_socket
-                                                            : "";
+            std::string address = process.name == "batch" ? cluster_.batch_socket : "";
+            if (process.name.rfind("master", 0) == 0) {
+                address = addressOfMaster(process);
+                if (!cluster_.zookeeper.empty() && address == leader_) address += " (leads)";
+            }
             std::string cpus = "-", mem = "-", isolation = "-";
             for (const Json& agent : listAt(agents_, "slaves")) {
                 const std::string port = concat("--port=", integerAt(agent, "port"));
@@ -310,6 +385,8 @@ private:
     rapidjson::Document agents_;
     std::vector<std::string> restarted_;
     std::string reported_;
+    std::string leader_; // its HTTP door's URL
+    std::string said_;
 };
 
 } // namespace
@@ -323,6 +400,11 @@ void addUp(CLI::App& app, Context& context) {
     auto options = std::make_shared<UpOptions>();
     command->add_option("--agents", options->agents, "how many agents")
         ->check(CLI::Range(1, kMostAgents))
+        ->capture_default_str();
+    command
+        ->add_option("--masters", options->masters,
+                     "how many masters; several are elected by ZooKeeper, which is started, too")
+        ->check(CLI::Range(1, kMostMasters))
         ->capture_default_str();
     command->add_flag("--detach", options->detach, "leave it running in the background");
     command->add_flag("--no-batch", options->no_batch, "without the batch framework");

@@ -22,6 +22,7 @@ Candidate::Candidate(ZooKeeperAddress address, MasterInfo self, Duration session
     : address_(std::move(address)), self_(std::move(self)), session_timeout_(session_timeout) {}
 
 std::optional<Time> Candidate::nextDeadline() const {
+    if (news_.step_down) return now_; // not told yet
     const Time next = std::min(complain_at_, election_.nextDeadline().value_or(Time::max()));
     return next == Time::max() ? std::nullopt : std::optional(next);
 }
