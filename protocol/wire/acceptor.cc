@@ -6,6 +6,8 @@
 
 #include <glog/logging.h>
 
+#include <poll.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -127,14 +129,12 @@ private:
     }
 
     void turn(long timeout) {
-        zmq_pollitem_t items[] = {
-            {nullptr, commandsFd(), ZMQ_POLLIN, 0},
-            {nullptr, wakeFd(), ZMQ_POLLIN, 0},
-            {router_.get(), 0, ZMQ_POLLIN, 0},
-        };
-        const int polled = clock_.paused() ? 2 : 3;
-        if (zmq_poll(items, polled, timeout) < 0 && errno != EINTR) LOG(FATAL) << "zmq_poll: " << zmq_strerror(errno);
+        pollfd items[] = {{commandsFd(), POLLIN, 0}, {wakeFd(), POLLIN, 0}, {router_.fd(), POLLIN, 0}};
+        if (unread_ && !clock_.paused()) timeout = 0;
+        const nfds_t polled = clock_.paused() ? 2 : 3;
+        if (::poll(items, polled, static_cast<int>(timeout)) < 0 && errno != EINTR) PLOG(FATAL) << "poll";
         if (items[1].revents != 0) lowerWake();
+        if (items[2].revents != 0) unread_ = true;
         letOwnerCatchUp(clock_, counters_);
 
         const bool all_read = !clock_.paused() && read();
@@ -155,9 +155,12 @@ private:
     // True when nothing is left to be read.
     bool read() {
         const Time now = clock_.now();
-        for (int i = 0; i < kReadAtOnce; ++i) {
+        for (int i = 0; unread_ && i < kReadAtOnce; ++i) {
             zeromq::Received received = zeromq::receive(router_, &routing_id_);
-            if (std::holds_alternative<zeromq::NoMessage>(received)) return true;
+            if (std::holds_alternative<zeromq::NoMessage>(received)) {
+                unread_ = false;
+                break;
+            }
             if (const auto* malformed = std::get_if<zeromq::Malformed>(&received)) {
                 ++counters_.malformed[static_cast<std::size_t>(malformed->error)];
                 LOG_EVERY_T(WARNING, 1) << "dropped a message from " << malformed->address
@@ -169,7 +172,7 @@ private:
             counters_.bytes_in += kFrameHeaderSize + frame.bodySize();
             table_.onFrame(routing_id_, std::move(frame), now, out_);
         }
-        return false;
+        return !unread_;
     }
 
     void carryOutCommands() {
@@ -194,6 +197,7 @@ private:
                 ++counters_.unsent; // as if lost on the way: the session sends it again
             }
         }
+        if (!out_.frames.empty()) unread_ |= router_.arrived();
         out_.frames.clear();
     }
 
@@ -203,6 +207,7 @@ private:
     // The network thread's, once it runs.
     zeromq::Context context_;
     zeromq::Socket router_;
+    bool unread_ = true; // something may be there to be read
     SessionTable table_;
     ReaderClock clock_;
     WireCounters counters_;

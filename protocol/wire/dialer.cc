@@ -9,6 +9,7 @@
 #include <glog/logging.h>
 
 #include <absl/strings/numbers.h>
+#include <poll.h>
 
 #include <array>
 #include <atomic>
@@ -162,6 +163,8 @@ private:
         monitor_.set(ZMQ_LINGER, 0);
         CHECK_EQ(zmq_connect(monitor_.get(), events.c_str()), 0) << zmq_strerror(errno);
         handshakes_ = 0;
+        readEvents(); // there are none, but only who has found none is woken by the next
+        unread_ = true;
         opened_at_ = clock_.now();
         return zmq_connect(dealer_.get(), concat("tcp://", options_.address).c_str()) == 0;
     }
@@ -210,16 +213,14 @@ private:
     void turn(long timeout) {
         // The first turn has openings to send.
         if (!touched_.empty()) timeout = 0;
-        const short dealer_events = static_cast<short>(ZMQ_POLLIN | (unsent_.empty() ? 0 : ZMQ_POLLOUT));
-        zmq_pollitem_t items[] = {
-            {nullptr, commandsFd(), ZMQ_POLLIN, 0},
-            {nullptr, wakeFd(), ZMQ_POLLIN, 0},
-            {monitor_.get(), 0, ZMQ_POLLIN, 0},
-            {dealer_.get(), 0, dealer_events, 0},
-        };
-        const int polled = clock_.paused() ? 3 : 4;
-        if (zmq_poll(items, polled, timeout) < 0 && errno != EINTR) LOG(FATAL) << "zmq_poll: " << zmq_strerror(errno);
+        pollfd items[] = {
+            {commandsFd(), POLLIN, 0}, {wakeFd(), POLLIN, 0}, {monitor_.fd(), POLLIN, 0}, {dealer_.fd(), POLLIN, 0}};
+        if (unread_ && !clock_.paused()) timeout = 0;
+        const nfds_t polled = clock_.paused() ? 3 : 4;
+        if (::poll(items, polled, static_cast<int>(timeout)) < 0 && errno != EINTR) PLOG(FATAL) << "poll";
         if (items[1].revents != 0) lowerWake();
+        // Also tells that a full queue has room again.
+        if (items[3].revents != 0) unread_ = true;
         if (items[2].revents != 0) readEvents();
         letOwnerCatchUp(clock_, counters_);
 
@@ -261,9 +262,12 @@ private:
     // True when nothing is left to be read.
     bool read() {
         const Time now = clock_.now();
-        for (int i = 0; i < kReadAtOnce; ++i) {
+        for (int i = 0; unread_ && i < kReadAtOnce; ++i) {
             zeromq::Received received = zeromq::receive(dealer_, nullptr);
-            if (std::holds_alternative<zeromq::NoMessage>(received)) return true;
+            if (std::holds_alternative<zeromq::NoMessage>(received)) {
+                unread_ = false;
+                break;
+            }
             if (const auto* malformed = std::get_if<zeromq::Malformed>(&received)) {
                 drop(malformed->error, malformed->address);
                 continue;
@@ -284,7 +288,7 @@ private:
             }
             touch(channel);
         }
-        return false;
+        return !unread_;
     }
 
     void drop(FrameError error, const std::string& address) {
@@ -341,6 +345,7 @@ private:
     }
 
     void transmit() {
+        const bool sends = !unsent_.empty() || !out_.frames.empty();
         while (!unsent_.empty() && sendOne(unsent_.front())) unsent_.pop_front();
         for (Frame& frame : out_.frames) {
             if (unsent_.empty() && sendOne(frame)) continue;
@@ -348,6 +353,7 @@ private:
             if (unsent_.size() < kMostUnsent) unsent_.push_back(std::move(frame));
         }
         out_.frames.clear();
+        if (sends) unread_ |= dealer_.arrived();
     }
 
     void reveal() {
@@ -387,6 +393,7 @@ private:
     Rng rng_;
     ReaderClock clock_;
     zeromq::Socket dealer_;
+    bool unread_ = true; // something may be there to be read
     zeromq::Socket monitor_;
     std::uint64_t sockets_opened_ = 0;
     std::uint64_t handshakes_ = 0; // of this socket

@@ -105,6 +105,20 @@ void Socket::set(int option, std::string_view value) {
     CHECK_EQ(zmq_setsockopt(socket_, option, value.data(), value.size()), 0) << zmq_strerror(errno);
 }
 
+int Socket::fd() const {
+    int fd = -1;
+    std::size_t size = sizeof fd;
+    CHECK_EQ(zmq_getsockopt(socket_, ZMQ_FD, &fd, &size), 0) << zmq_strerror(errno);
+    return fd;
+}
+
+bool Socket::arrived() const {
+    int events = 0;
+    std::size_t size = sizeof events;
+    while (zmq_getsockopt(socket_, ZMQ_EVENTS, &events, &size) != 0) CHECK_EQ(errno, EINTR) << zmq_strerror(errno);
+    return (events & ZMQ_POLLIN) != 0;
+}
+
 void setBounds(Socket& socket) {
     socket.set(ZMQ_SNDHWM, kQueuedMessages);
     socket.set(ZMQ_RCVHWM, kQueuedMessages);

@@ -41,6 +41,11 @@ public:
     void set(int option, std::int64_t value);
     void set(int option, std::string_view value);
 
+    // For poll(2): readable when something has happened, perhaps an arrival. It may also become unreadable by a send, which
+    // looks at what has happened as well; then arrived() knows.
+    int fd() const;
+    bool arrived() const;
+
 private:
     void* socket_ = nullptr;
 };
