@@ -43,7 +43,6 @@ absl::StatusOr<Cluster> readCluster(const std::string& directory) {
     cluster.http_port = static_cast<std::uint16_t>(integerAt(*json, "http_port"));
     cluster.wire_port = static_cast<std::uint16_t>(integerAt(*json, "wire_port"));
     cluster.zookeeper = textAt(*json, "zookeeper");
-    cluster.zookeeper = textAt(*json, "zookeeper");
     cluster.batch_socket = textAt(*json, "batch_socket");
     cluster.agent_cpus = numberAt(*json, "agent_cpus");
     for (const Json& entry : listAt(*json, "processes")) {
@@ -72,7 +71,6 @@ absl::Status writeCluster(const Cluster& cluster) {
     out.Uint(cluster.http_port);
     out.Key("wire_port");
     out.Uint(cluster.wire_port);
-    text("zookeeper", cluster.zookeeper);
     text("zookeeper", cluster.zookeeper);
     text("batch_socket", cluster.batch_socket);
     out.Key("agent_cpus");
