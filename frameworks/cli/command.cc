@@ -1,17 +1,29 @@
 #include "frameworks/cli/command.h"
 
+#include "protocol/boot_clock.h"
 #include "protocol/http/client.h"
+#include "protocol/leader/detector.h"
 #include "protocol/strings.h"
 
 #include <absl/strings/numbers.h>
 
+#include <poll.h>
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
 namespace stoa::cli {
+
+namespace {
+
+// How long a command waits for a leader, which an election may take.
+constexpr Duration kLeaderPatience = std::chrono::seconds(30);
+constexpr int kMostRedirects = 3;
+
+} // namespace
 
 int fail(const absl::Status& status, int code) { return fail(toStd(status.message()), code); }
 
@@ -26,11 +38,39 @@ absl::StatusOr<MasterClient> MasterClient::find(const Context& context) {
     return MasterClient(*std::move(address));
 }
 
+absl::StatusOr<http::ClientResponse> MasterClient::ask(const std::string& target) const {
+    const Time end = bootTime() + kLeaderPatience;
+    for (int redirects = 0;;) {
+        if (address_.http.empty()) {
+            absl::StatusOr<MasterInfo> leader =
+                detectLeader(address_.zookeeper, std::max<Duration>(end - bootTime(), std::chrono::seconds(1)),
+                             {.fixed_port = FixedPort::kHttp});
+            if (!leader.ok()) return leader.status();
+            address_.http = "http://" + leader->httpAddress();
+        }
+        absl::StatusOr<http::ClientResponse> response = http::get(address_.http + target);
+        // One that was killed is named until its session with ZooKeeper has expired.
+        const bool away = response.ok() ? response->status == 503 : absl::IsUnavailable(response.status());
+        if (away && !address_.zookeeper.empty() && bootTime() < end) {
+            address_.http.clear();
+            ::poll(nullptr, 0, 300);
+            continue;
+        }
+        if (!response.ok() || response->status != 307 || ++redirects > kMostRedirects) return response;
+        std::string leader(response->header("Location"));
+        if (leader.starts_with("//")) leader = "http:" + leader;
+        absl::StatusOr<http::Url> url = http::parseUrl(leader);
+        if (!url.ok()) return url.status();
+        const bool brackets = url->host.find(':') != std::string::npos;
+        address_.http = concat("http://", brackets ? "[" : "", url->host, brackets ? "]:" : ":", url->port);
+    }
+}
+
 absl::StatusOr<rapidjson::Document> MasterClient::get(const std::string& target) const {
+    absl::StatusOr<http::ClientResponse> response = ask(target);
     const std::string url = address_.http + target;
-    absl::StatusOr<http::ClientResponse> response = http::get(url);
     if (!response.ok()) {
-        if (!absl::IsUnavailable(response.status())) return response.status();
+        if (!absl::IsUnavailable(response.status()) || address_.http.empty()) return response.status();
         return absl::UnavailableError(
             concat("no master answers at ", address_.http, "; `stoa up` starts a cluster, --master names another one"));
     }

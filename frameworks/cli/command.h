@@ -5,6 +5,7 @@
 
 #include "frameworks/cli/cluster.h"
 #include "frameworks/cli/json.h"
+#include "protocol/http/client.h"
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -57,19 +58,20 @@ void addExplain(CLI::App& app, Context& context);
 int fail(const absl::Status& status, int code = kFailed);
 int fail(std::string_view message, int code = kFailed);
 
-// The master's HTTP door.
+// The leading master's HTTP door: the one that was named, where a standby sends us on to, or whom ZooKeeper names.
 class MasterClient {
 public:
     static absl::StatusOr<MasterClient> find(const Context& context);
     // "/slaves" as JSON; an error says in a person's words that no master is there.
     absl::StatusOr<rapidjson::Document> get(const std::string& target) const;
-    // host:port for a framework's driver.
+    // host:port, or zk://…, for a framework's driver.
     absl::StatusOr<std::string> wireAddress() const;
     const MasterAddress& address() const { return address_; }
 
 private:
     explicit MasterClient(MasterAddress address) : address_(std::move(address)) {}
-    MasterAddress address_;
+    absl::StatusOr<http::ClientResponse> ask(const std::string& target) const;
+    mutable MasterAddress address_; // its http changes when another master leads
 };
 
 // Fractions and units as people write them: "512", "512M", "2G" (megabytes without a unit).
