@@ -5,6 +5,7 @@
 #include "frameworks/cli/room.h"
 #include "frameworks/cli/table.h"
 #include "frameworks/sdk/agent_doors.h"
+#include "protocol/http/server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -93,6 +94,42 @@ TEST_F(ClusterFile, IsReadBackAsItWasWritten) {
     EXPECT_EQ(address->http, "http://127.0.0.1:5050");
     EXPECT_EQ(address->wire, "127.0.0.1:5052");
     EXPECT_EQ(address->agent_cpus, 0.666);
+}
+
+TEST_F(ClusterFile, OfAClusterWithSeveralMastersZooKeeperKnowsTheLeader) {
+    Cluster cluster;
+    cluster.directory = directory_;
+    cluster.zookeeper = "zk://127.0.0.1:2181/stoa";
+    ASSERT_TRUE(writeCluster(cluster).ok());
+    absl::StatusOr<MasterAddress> address = findMaster("", directory_);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_EQ(address->zookeeper, "zk://127.0.0.1:2181/stoa");
+    EXPECT_EQ(address->wire, "zk://127.0.0.1:2181/stoa") << "a driver follows the leader, too";
+    EXPECT_EQ(address->http, "");
+    EXPECT_EQ(findMaster("zk://a:1,b:2/x", directory_)->zookeeper, "zk://a:1,b:2/x");
+    EXPECT_TRUE(absl::IsInvalidArgument(findMaster("zk://a:1", directory_).status())) << "no path";
+}
+
+TEST(MasterClient, GoesOnToTheLeaderThatAStandbyNames) {
+    http::Router leading;
+    leading.get("/state", [](const http::Request&) { return http::textResponse(200, R"({"wire_port": 7})"); });
+    auto leader = http::Server::start({}, std::move(leading));
+    ASSERT_TRUE(leader.ok()) << leader.status();
+    const std::string address = "127.0.0.1:" + std::to_string((*leader)->port());
+    http::Router standing;
+    standing.get("/state", [&](const http::Request&) {
+        http::Response response = http::textResponse(307, "");
+        response.headers.emplace_back("Location", "//" + address + "/state");
+        return response;
+    });
+    auto standby = http::Server::start({}, std::move(standing));
+    ASSERT_TRUE(standby.ok()) << standby.status();
+    Context context;
+    context.master = "127.0.0.1:" + std::to_string((*standby)->port());
+    absl::StatusOr<MasterClient> client = MasterClient::find(context);
+    ASSERT_TRUE(client.ok()) << client.status();
+    EXPECT_EQ(client->wireAddress().value(), "127.0.0.1:7");
+    EXPECT_EQ(client->address().http, "http://" + address);
 }
 
 TEST_F(ClusterFile, ADirectoryThatIsNamedIsNotReplacedByAnotherCluster) {
