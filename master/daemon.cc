@@ -4,6 +4,7 @@
 #include "protocol/boot_clock.h"
 #include "protocol/strings.h"
 
+#include <absl/strings/str_format.h>
 #include <glog/logging.h>
 
 #include <poll.h>
@@ -29,6 +30,7 @@ struct DestinationOf {
     Destination operator()(const ToAgentPeer& effect) const { return effect.peer; }
     Destination operator()(const ToFrameworkPeer& effect) const { return effect.peer; }
     Destination operator()(const ClosePeer& effect) const { return effect.peer; }
+    Destination operator()(const CallAnswered& effect) const { return effect.peer; }
     Destination operator()(const Delta&) const { return kReadModel; }
 };
 
@@ -36,6 +38,11 @@ WallTime wallTime() {
     std::timespec time{};
     ::clock_gettime(CLOCK_REALTIME, &time);
     return {std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
+}
+
+std::uint64_t makeSeed() {
+    std::random_device chance;
+    return (std::uint64_t{chance()} << 32) | chance();
 }
 
 sigset_t stopSignals() {
@@ -86,10 +93,11 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options) {
     return daemon;
 }
 
-Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {}
+Daemon::Daemon(DaemonOptions options) : options_(std::move(options)), started_(bootTime()) {}
 
 // Doors close before what they ask of is gone.
 Daemon::~Daemon() {
+    office_.reset(); // the next leader needn't wait for goodbyes
     acceptor_.reset();
     http_.reset();
 }
@@ -107,7 +115,55 @@ absl::Status Daemon::open() {
         return invalid("--allocator_parameters: ", allocator.status().message());
     }
 
-    // registry -> core: who we are, and what is known
+    if (options_.zookeeper.empty()) {
+        if (absl::Status leading = openAlone(); !leading.ok()) return leading;
+    }
+
+    // core -> read model -> readers; readers -> questions -> core; schedulers, operators -> calls -> core
+    std::string host = options_.advertise_host;
+    if (host.empty()) {
+        char name[256] = {};
+        const bool any = options_.ip == "0.0.0.0" || options_.ip == "::";
+        host = !any ? options_.ip : ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+    }
+    Identity identity;
+    if (registry_) identity.id = registry_->masterId();
+    identity.epoch = registry_ ? registry_->epoch() : 0;
+    identity.address = {host, options_.port};
+    identity.wire_port = options_.zmq_port;
+    identity.version = options_.version;
+    identity.started = wallTime();
+    identity.flags = options_.flags;
+    http::ServerOptions serving;
+    serving.host = options_.ip;
+    serving.port = options_.port;
+    absl::StatusOr<std::unique_ptr<HttpDoor>> http =
+        HttpDoor::start(std::move(serving), std::move(identity), questions_, calls_);
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
+    options_.core.address = {host, http_->port()};
+
+    // agents, frameworks <-> wire <-> core
+    AcceptorOptions accepting;
+    accepting.bind_address = options_.ip;
+    accepting.port = options_.zmq_port;
+    accepting.epoch = registry_ ? registry_->epoch() : 0;
+    absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::create(accepting);
+    if (!acceptor.ok()) return acceptor.status();
+    acceptor_ = *std::move(acceptor);
+    wire_ = std::make_unique<WireDoor>(*acceptor_);
+    http_->setWirePort(acceptor_->boundPort());
+
+    if (registry_) {
+        lead();
+    } else if (absl::Status standing = stand(host); !standing.ok()) {
+        return standing;
+    }
+    return writePortFile();
+}
+
+// registry -> core: who we are, and what is known
+absl::Status Daemon::openAlone() {
     std::error_code error;
     std::filesystem::create_directories(options_.work_dir, error);
     if (error) {
@@ -117,41 +173,41 @@ absl::Status Daemon::open() {
     absl::StatusOr<std::unique_ptr<Registry>> registry = Registry::open(options_.work_dir / "registry.db");
     if (!registry.ok()) return registry.status();
     registry_ = *std::move(registry);
+    return absl::OkStatus();
+}
+
+// office -> registry -> core, when elected; until then the core knows nothing, and answers no more than metrics.
+absl::Status Daemon::stand(const std::string& host) {
+    MasterInfo self;
+    self.id = absl::StrFormat("%016x", makeSeed());
+    self.host = host;
+    self.hostname = host;
+    self.http_port = http_->port();
+    self.wire_port = acceptor_->boundPort();
+    self.version = options_.version;
+    absl::StatusOr<std::unique_ptr<Office>> office =
+        Office::open(options_.zookeeper, std::move(self), options_.zookeeper_timeout);
+    if (!office.ok()) return invalid("--zk: ", office.status().message());
+    office_ = *std::move(office);
+    Options nobody = options_.core;
+    nobody.epoch = 0;
+    core_ = std::make_unique<Master>(std::move(nobody), Recovered{}, bootTime(), wallTime());
+    return absl::OkStatus();
+}
+
+void Daemon::lead() {
     options_.core.master_id = registry_->masterId();
     options_.core.epoch = registry_->epoch();
-    options_.core.seed = std::random_device()();
-
-    // core -> read model -> readers; readers -> questions -> core
-    std::string host = options_.advertise_host;
-    if (host.empty()) {
-        char name[256] = {};
-        const bool any = options_.ip == "0.0.0.0" || options_.ip == "::";
-        host = !any ? options_.ip : ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-    }
-    Identity identity{registry_->masterId(), registry_->epoch(), {host, options_.port}, options_.zmq_port,
-                      options_.version,      wallTime(),         options_.flags};
-    http::ServerOptions serving;
-    serving.host = options_.ip;
-    serving.port = options_.port;
-    absl::StatusOr<std::unique_ptr<HttpDoor>> http =
-        HttpDoor::start(std::move(serving), std::move(identity), questions_);
-    if (!http.ok()) return http.status();
-    http_ = *std::move(http);
-    options_.core.address = {host, http_->port()};
-
-    // agents, frameworks <-> wire <-> core
-    AcceptorOptions accepting;
-    accepting.bind_address = options_.ip;
-    accepting.port = options_.zmq_port;
-    accepting.epoch = registry_->epoch();
-    absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::create(accepting);
-    if (!acceptor.ok()) return acceptor.status();
-    acceptor_ = *std::move(acceptor);
-    wire_ = std::make_unique<WireDoor>(*acceptor_);
-    http_->setWirePort(acceptor_->boundPort());
-
+    options_.core.seed = makeSeed();
     core_ = std::make_unique<Master>(options_.core, registry_->takeRecovered(), bootTime(), wallTime());
-    return writePortFile();
+    std::map<std::string, double> weights;
+    for (const allocator::RoleHoldings& role : core_->allocator().roles()) {
+        weights[role.role] = static_cast<double>(role.weight.count) / 1000;
+    }
+    http_->setWeights(std::move(weights));
+    http_->lead(registry_->masterId(), registry_->epoch());
+    LOG(INFO) << "master " << registry_->masterId() << " leads, epoch " << registry_->epoch() << ": HTTP on "
+              << options_.core.address.host << ":" << http_->port() << ", ZeroMQ on port " << acceptor_->boundPort();
 }
 
 // Whoever waits for the file never sees half of it.
@@ -173,32 +229,77 @@ absl::Status Daemon::writePortFile() const {
 // ---- Running -----------------------------------------------------------------------------------------------------
 
 absl::Status Daemon::run() {
-    LOG(INFO) << "master " << registry_->masterId() << " leads, epoch " << registry_->epoch() << ": HTTP on "
-              << options_.core.address.host << ":" << http_->port() << ", ZeroMQ on port " << acceptor_->boundPort();
     while (!stopAsked()) {
+        if (absl::Status ended = turnOffice(); !ended.ok()) return ended;
+        if (!registry_) {
+            turnStandby();
+            wait();
+            continue;
+        }
         turn();
         if (absl::Status failed = registry_->failure(); !failed.ok()) {
-            // The core believes what the disk refused, so nothing more may be said.
-            return absl::Status(failed.code(),
-                                concat(failed.message(), "; the master ends, since it can't keep what it "
-                                                         "decides"));
+            // The core believes what was not kept, so nothing more may be said.
+            if (!office_) {
+                return absl::Status(failed.code(), concat(failed.message(), "; the master ends, since it can't keep "
+                                                                            "what it decides"));
+            }
+            office_->writeFailed(failed, bootTime());
+            continue;
         }
         wait();
     }
     LOG(INFO) << "stopping";
-    return registry_->flush();
+    return registry_ ? registry_->flush() : absl::OkStatus();
 }
+
+// The ports that were taken are kept: others know them.
+absl::Status Daemon::serve(DaemonOptions options) {
+    for (;;) {
+        absl::StatusOr<std::unique_ptr<Daemon>> daemon = start(options);
+        if (!daemon.ok()) return daemon.status();
+        const absl::Status ended = (*daemon)->run();
+        if (!absl::IsAborted(ended)) return ended;
+        LOG(WARNING) << "this master leads no longer: " << ended.message() << "; it starts over as a standby";
+        options.port = (*daemon)->http_->port();
+        options.zmq_port = (*daemon)->acceptor_->boundPort();
+    }
+}
+
+// What ZooKeeper says comes before everything else that arrived.
+absl::Status Daemon::turnOffice() {
+    if (!office_) return absl::OkStatus();
+    Office::News news = office_->turn(bootTime());
+    if (!news.refused.ok()) return news.refused;
+    if (news.step_down) return absl::AbortedError(*news.step_down);
+    if (news.leader) http_->stand(*std::move(news.leader));
+    if (news.registry) {
+        registry_ = std::move(news.registry);
+        lead();
+        acceptor_->lead(registry_->epoch());
+    }
+    return absl::OkStatus();
+}
+
+bool Daemon::mayLead() const { return !office_ || office_->leads(bootTime()); }
 
 void Daemon::wait() const {
     int timeout = -1;
-    if (std::optional<Time> deadline = core_->nextDeadline()) {
+    std::optional<Time> deadline;
+    if (registry_) deadline = core_->nextDeadline();
+    if (office_) {
+        const std::optional<Time> theirs = office_->nextDeadline();
+        if (theirs && (!deadline || *theirs < *deadline)) deadline = theirs;
+    }
+    if (deadline) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - bootTime()).count();
         timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
     }
     pollfd waited[] = {{signals_.get(), POLLIN, 0},
                        {acceptor_->eventFd(), POLLIN, 0},
-                       {registry_->eventFd(), POLLIN, 0},
-                       {questions_.eventFd(), POLLIN, 0}};
+                       {office_ ? office_->descriptors()[0] : registry_->eventFd(), POLLIN, 0},
+                       {office_ ? office_->descriptors()[1] : -1, POLLIN, 0},
+                       {questions_.eventFd(), POLLIN, 0},
+                       {calls_.eventFd(), POLLIN, 0}};
     // Interrupted or not, the next turn looks at everything.
     (void)::poll(waited, std::size(waited), timeout);
 }
@@ -208,6 +309,13 @@ bool Daemon::stopAsked() const {
     return ::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info);
 }
 
+// Who is here is remembered; what he would say is said to whoever leads.
+void Daemon::turnStandby() {
+    ++turns_;
+    for (const Arrival& arrival : acceptor_->take()) (void)wire_->read(arrival);
+    if (questions_.any()) questions_.answerAll(glance());
+}
+
 void Daemon::turn() {
     ++turns_;
     const Time now = bootTime();
@@ -215,6 +323,9 @@ void Daemon::turn() {
     Output output;
     for (const Arrival& arrival : acceptor_->take()) {
         if (std::optional<Input> input = wire_->read(arrival)) core_->step(*input, now, wall, output);
+    }
+    for (HttpArrival& arrival : calls_.take()) {
+        if (std::optional<Input> input = schedulers_.read(arrival, *core_)) core_->step(*input, now, wall, output);
     }
     core_->turn(now, wall, output);
     carryOut(output);
@@ -230,6 +341,8 @@ void Daemon::carryOut(Output& output) {
     }
     registry_->drain();
     if (registry_->failure().ok()) commit_.durable(registry_->durable());
+    // The process may have been stopped since it looked: what is said now would be said by nobody in office.
+    if (!mayLead()) return;
 
     std::vector<Delta> deltas;
     for (Effect& effect : commit_.take()) {
@@ -239,9 +352,12 @@ void Daemon::carryOut(Output& output) {
         } else if (const auto* to_agent = std::get_if<ToAgentPeer>(&effect)) {
             wire_->say(*to_agent);
         } else if (const auto* to_framework = std::get_if<ToFrameworkPeer>(&effect)) {
-            wire_->say(*to_framework);
+            SchedulerDoor::isHttp(to_framework->peer) ? schedulers_.say(*to_framework) : wire_->say(*to_framework);
+        } else if (const auto* answer = std::get_if<CallAnswered>(&effect)) {
+            schedulers_.say(*answer);
         } else {
-            wire_->say(std::get<ClosePeer>(effect));
+            const auto& close = std::get<ClosePeer>(effect);
+            SchedulerDoor::isHttp(close.peer) ? schedulers_.say(close) : wire_->say(close);
         }
     }
     http_->show(std::move(deltas));
@@ -252,10 +368,11 @@ Glance Daemon::glance() const {
             bootTime(),
             acceptor_->counters(),
             http_->counts(),
-            registry_->commits(),
+            registry_ ? registry_->commits() : 0,
             commit_.heldCount(),
             wire_->malformed(),
-            turns_};
+            turns_,
+            started_};
 }
 
 } // namespace stoa::master

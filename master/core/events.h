@@ -11,6 +11,8 @@
 #include "protocol/message/framework.h"
 #include "protocol/output_commit.h"
 
+#include <absl/status/status.h>
+
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -32,6 +34,22 @@ struct FrameworkCall {
     Peer peer = 0;
     FrameworkId framework; // as the call says; empty in a first SUBSCRIBE
     Call call;
+    // Not 0: whoever said it waits for a CallAnswered with this number. Only UPDATE_FRAMEWORK has an answer.
+    std::uint64_t request = 0;
+};
+// What an operator may change.
+struct TearDownFramework {
+    FrameworkId framework;
+};
+struct KillTask {
+    FrameworkId framework;
+    TaskId task;
+};
+using Wish = std::variant<TearDownFramework, KillTask>;
+// Answered by a CallAnswered with this number, to peer 0.
+struct OperatorWish {
+    std::uint64_t request = 0;
+    Wish wish;
 };
 // The session ended or its peer fell silent; messages sent in it may not have arrived.
 struct PeerGone {
@@ -40,7 +58,7 @@ struct PeerGone {
 // A deadline (nextDeadline()) passed; step() looks at what is due at `now`, whatever the event.
 struct Wake {};
 
-using Input = std::variant<AgentMessage, FrameworkCall, PeerGone, Wake>;
+using Input = std::variant<AgentMessage, FrameworkCall, OperatorWish, PeerGone, Wake>;
 
 // ---- The registry's records ----------------------------------------------------------------------------------
 
@@ -95,6 +113,13 @@ struct ClosePeer {
     std::string why;
 };
 
+// What became of a call that asked for it.
+struct CallAnswered {
+    Peer peer = 0;
+    std::uint64_t request = 0;
+    absl::Status status;
+};
+
 // ---- Deltas: the read model is their sum ------------------------------------------------------------------------
 
 struct AgentChanged {
@@ -119,6 +144,16 @@ struct TaskChanged {
     TaskState state = TaskState::kStaging;
     TaskStatus status; // the latest
 };
+struct ExecutorChanged {
+    FrameworkId framework;
+    AgentId agent;
+    ExecutorInfo info;
+};
+struct ExecutorGone {
+    FrameworkId framework;
+    AgentId agent;
+    ExecutorId executor;
+};
 struct OfferMade {
     Offer offer;
 };
@@ -126,10 +161,10 @@ struct OfferGone {
     OfferId offer;
 };
 
-using Delta =
-    std::variant<AgentChanged, AgentForgotten, FrameworkChanged, FrameworkForgotten, TaskChanged, OfferMade, OfferGone>;
+using Delta = std::variant<AgentChanged, AgentForgotten, FrameworkChanged, FrameworkForgotten, TaskChanged, ExecutorChanged,
+                           ExecutorGone, OfferMade, OfferGone>;
 
-using Effect = std::variant<ToAgentPeer, ToFrameworkPeer, ClosePeer, Delta>;
+using Effect = std::variant<ToAgentPeer, ToFrameworkPeer, ClosePeer, CallAnswered, Delta>;
 
 // `waits_for` is an index into this master's sequence of records: the caller's count of records appended before this
 // Output plus what it holds so far. Master keeps that count itself (Master::recordsAppended()).

@@ -27,6 +27,19 @@ allocator::Allocator makeAllocator(const Options& options) {
     return *std::move(made);
 }
 
+// A scheduler that knows no partitions knows none of the states that they brought: to it such a task is lost.
+TaskState asUnderstood(TaskState state, Capabilities capabilities) {
+    if (capabilities.has(Capability::kPartitionAware)) return state;
+    switch (state) {
+    case TaskState::kDropped:
+    case TaskState::kUnreachable:
+    case TaskState::kGone:
+    case TaskState::kGoneByOperator:
+    case TaskState::kUnknown: return TaskState::kLost;
+    default: return state;
+    }
+}
+
 // Looks at an agent message or a framework's call with the sender that was found for it.
 template <class... Handlers>
 struct Overloaded : Handlers... {
@@ -83,8 +96,16 @@ void Master::step(const Input& input, Time now, WallTime wall, Output& output) {
                            return;
                        }
                        std::visit(Overloaded{[&](const call::Subscribe&) {},
+                                             [&](const call::UpdateFramework& call) {
+                                                 state.update(at, *framework, call, from.request);
+                                             },
                                              [&](const auto& call) { state.on(at, *framework, call); }},
                                   from.call);
+                   },
+                   [&](const OperatorWish& from) {
+                       const absl::Status done =
+                           std::visit([&](const auto& wish) { return state.grant(at, wish); }, from.wish);
+                       at.out.effects.push_back({CallAnswered{0, from.request, done}, state.appended});
                    },
                    [&](const PeerGone& gone) { state.peerGone(at, gone.peer); },
                    [&](const Wake&) {},
@@ -134,6 +155,7 @@ std::vector<Delta> Master::snapshot() const {
     });
     std::sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) { return a->key < b->key; });
     for (const Task* task : tasks) state.show(at, *task, state.latestStatus(*task, Reason::kNone, "", {}));
+    for (const Executor* executor : state.executors.all()) state.show(at, *executor);
     for (const auto& [number, offer] : state.offers.all()) state.show(at, OfferMade{offer->offer}, 0);
     std::vector<Delta> deltas;
     for (Output::Said& said : output.effects) deltas.push_back(std::get<Delta>(std::move(said.effect)));
@@ -143,7 +165,8 @@ std::vector<Delta> Master::snapshot() const {
 absl::Status Master::check() const {
     State& state = *state_;
     for (const absl::Status& one :
-         {state.agents.check(), state.frameworks.check(), state.tasks.check(), state.allocator.check()}) {
+         {state.agents.check(), state.frameworks.check(), state.tasks.check(), state.executors.check(state.allocator),
+          state.allocator.check()}) {
         if (!one.ok()) return one;
     }
     absl::Status wrong;
@@ -200,7 +223,7 @@ void State::expire(Step& at) {
     }
     while (StandingOffer* offer = offers.firstDue(at.now)) {
         ++counters.offers_expired;
-        rescind(at, *offer, true);
+        rescindWhole(at, *offer);
     }
     while (Framework* framework = frameworks.firstToHear(at.now)) heartbeat(at, *framework);
 }
@@ -228,6 +251,9 @@ void State::tell(Step& at, const Agent& agent, ToAgent message, RecordNumber als
 
 void State::tell(Step& at, const Framework& framework, Event event, RecordNumber also) {
     if (!framework.active()) return;
+    if (auto* update = std::get_if<event::Update>(&event)) {
+        update->status.state = asUnderstood(update->status.state, framework.info.capabilities);
+    }
     at.out.effects.push_back({ToFrameworkPeer{framework.peer, std::move(event)}, std::max(framework.record, also)});
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "master/core/agents.h"
+#include "master/core/executors.h"
 #include "master/core/frameworks.h"
 #include "master/core/master.h"
 #include "master/core/offers.h"
@@ -34,6 +35,7 @@ struct State {
     Frameworks frameworks;
     Offers offers;
     Tasks tasks;
+    Executors executors;
     allocator::Allocator allocator;
     Rng rng;
     Counters counters;
@@ -76,6 +78,9 @@ struct State {
 
     // ---- subscription.cc: frameworks
     void subscribe(Step& at, Peer peer, const FrameworkId& claimed, const call::Subscribe& call);
+    absl::Status validateUpdate(const Framework& framework, const FrameworkInfo& info,
+                                const std::vector<std::string>& suppressed) const;
+    void update(Step& at, Framework& framework, const call::UpdateFramework& call, std::uint64_t request);
     void refuseFramework(Step& at, Peer peer, std::string reason);
     void sessionEnded(Step& at, Framework& framework);
     void remove(Step& at, Framework& framework, std::string_view why);
@@ -92,11 +97,19 @@ struct State {
     absl::Status findOffers(const Framework& framework, const call::Accept& call, std::vector<StandingOffer*>& found);
     absl::Status validateLaunch(const Framework& framework, const Agent& agent, const TaskInfo& task,
                                 const Resources& left);
-    void launch(Step& at, Framework& framework, Agent& agent, const TaskInfo& info);
+    struct Launching;
+    absl::Status validateLaunches(Step& at, const Framework& framework, const call::Accept& call,
+                                  const std::vector<StandingOffer*>& taken, Launching& launching);
+    // Tells only of those that the call did not name: the scheduler believes that it has used these.
+    void rescindTaken(Step& at, const std::vector<StandingOffer*>& taken);
+    void launch(Step& at, Framework& framework, Agent& agent, const TaskInfo& info, bool new_executor);
     void refuseLaunch(Step& at, const Framework& framework, const TaskInfo& task, TaskState state, Reason reason,
                       std::string message);
-    // Takes it out of the ledger and the table; the framework is told when it has a session and `tell_it`.
+    // Takes it out of the ledger and the table; the framework is told when it has a session and `tell_it`. The ledger ends
+    // all of its gang: the caller goes on with these.
     void rescind(Step& at, StandingOffer& offer, bool tell_it);
+    // It and all of its gang; the framework is told.
+    void rescindWhole(Step& at, StandingOffer& offer);
     // Takes it out of the table: the ledger moved on by itself.
     void forgetOffer(Step& at, StandingOffer& offer);
     void rescindAll(Step& at, const Agent& agent);
@@ -121,11 +134,28 @@ struct State {
                             std::string message, WallTime now) const;
     TaskStatus latestStatus(const Task& task, Reason reason, std::string message, WallTime now) const;
 
+    // ---- executor_life.cc
+    // What the task needs besides its own resources: nothing, or a new executor, which is then in `fresh` (those of this
+    // very call on this agent).
+    absl::StatusOr<std::optional<ExecutorInfo>> newExecutorFor(const Framework& framework, const Agent& agent,
+                                                               const TaskInfo& task,
+                                                               std::map<ExecutorId, ExecutorInfo>& fresh,
+                                                               const Resources& left);
+    void compareExecutors(Step& at, Agent& agent, const agent_says::Register& message);
+    void adopt(Step& at, Agent& agent, const AgentExecutor& told, const std::vector<FrameworkInfo>& infos);
+    void show(Step& at, const Executor& executor);
+    // Its resources are free, and it is out of the table.
+    void forget(Step& at, const Executor& executor);
+    void on(Step& at, Agent& agent, const agent_says::ExecutorEnded& message);
+
     // ---- executor_messages.cc
     void on(Step& at, Agent& agent, const agent_says::ToFramework& message);
-    void on(Step& at, Agent& agent, const agent_says::ExecutorEnded& message);
     void on(Step& at, Framework& framework, const call::Message& call);
     void on(Step& at, Framework& framework, const call::Shutdown& call);
+
+    // ---- wishes.cc: operators
+    absl::Status grant(Step& at, const TearDownFramework& wish);
+    absl::Status grant(Step& at, const KillTask& wish);
 
     // ---- recovery.cc: what the registry held
     void recover(const Recovered& recovered, Step& at);

@@ -2,12 +2,27 @@
 // own word, or when the failover timeout has passed without one.
 #include "master/core/state.h"
 #include "master/core/validation.h"
+#include "protocol/strings.h"
 
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
 
 namespace stoa::master {
+
+namespace {
+
+absl::Status validateSuppressed(const FrameworkInfo& info, const std::vector<std::string>& suppressed) {
+    for (const std::string& role : suppressed) {
+        if (std::find(info.roles.begin(), info.roles.end(), role) == info.roles.end()) {
+            return absl::InvalidArgumentError(
+                absl::StrCat("suppressed role \"", role, "\" is not one of the framework's"));
+        }
+    }
+    return absl::OkStatus();
+}
+
+} // namespace
 
 void State::subscribe(Step& at, Peer peer, const FrameworkId& claimed, const call::Subscribe& call) {
     FrameworkInfo info = call.info;
@@ -17,14 +32,7 @@ void State::subscribe(Step& at, Peer peer, const FrameworkId& claimed, const cal
         valid = absl::InvalidArgumentError(absl::StrCat("the call is of framework \"", claimed.value(),
                                                         "\" and its info of \"", info.id.value(), "\""));
     }
-    if (valid.ok()) {
-        for (const std::string& role : call.suppressed_roles) {
-            if (std::find(info.roles.begin(), info.roles.end(), role) == info.roles.end()) {
-                valid = absl::InvalidArgumentError(
-                    absl::StrCat("suppressed role \"", role, "\" is not one of the framework's"));
-            }
-        }
-    }
+    if (valid.ok()) valid = validateSuppressed(info, call.suppressed_roles);
     if (valid.ok() && agents.withPeer(peer) != nullptr) {
         valid = absl::FailedPreconditionError("this session is an agent's");
     }
@@ -89,6 +97,46 @@ void State::subscribe(Step& at, Peer peer, const FrameworkId& claimed, const cal
     tell(at, *framework, event::Heartbeat{});
 }
 
+absl::Status State::validateUpdate(const Framework& framework, const FrameworkInfo& info,
+                                   const std::vector<std::string>& suppressed) const {
+    if (absl::Status valid = validate(info); !valid.ok()) return valid;
+    const FrameworkInfo& now = framework.info;
+    auto fixed = [](std::string_view what, std::string_view from, std::string_view to) {
+        return absl::InvalidArgumentError(absl::StrCat("the framework's ", toAbsl(what), " can't change: it is \"",
+                                                       toAbsl(from), "\", not \"", toAbsl(to), "\""));
+    };
+    if (info.id != now.id) return fixed("id", now.id.value(), info.id.value());
+    if (info.user != now.user) return fixed("user", now.user, info.user);
+    if (info.principal != now.principal) return fixed("principal", now.principal, info.principal);
+    if (info.checkpoint != now.checkpoint) {
+        return fixed("checkpoint", now.checkpoint ? "true" : "false", info.checkpoint ? "true" : "false");
+    }
+    return validateSuppressed(info, suppressed);
+}
+
+void State::update(Step& at, Framework& framework, const call::UpdateFramework& call, std::uint64_t request) {
+    FrameworkInfo info = call.info;
+    if (info.id.empty()) info.id = framework.id();
+    absl::Status done = validateUpdate(framework, info, call.suppressed_roles);
+    if (done.ok() && info.roles != framework.info.roles) done = allocator.updateRoles(info.id, info.roles);
+    if (done.ok()) {
+        for (StandingOffer* offer : offers.of(framework)) {
+            const std::string& role = offer->offer.role;
+            if (std::find(info.roles.begin(), info.roles.end(), role) == info.roles.end()) rescind(at, *offer, true);
+        }
+        (void)allocator.revive(info.id, {});
+        if (!call.suppressed_roles.empty()) (void)allocator.suppress(info.id, call.suppressed_roles);
+        if (!(info == framework.info)) {
+            framework.info = info;
+            framework.record = append(at, FrameworkStored{info, info.principal});
+            show(at, framework);
+        }
+    } else if (request == 0) {
+        invalid(at, framework, done);
+    }
+    if (request != 0) at.out.effects.push_back({CallAnswered{framework.peer, request, done}, framework.record});
+}
+
 void State::refuseFramework(Step& at, Peer peer, std::string reason) {
     at.out.effects.push_back({ToFrameworkPeer{peer, event::Error{reason}}, 0});
     close(at, peer, std::move(reason), 0);
@@ -115,9 +163,13 @@ void State::remove(Step& at, Framework& framework, std::string_view why) {
     for (StandingOffer* offer : offers.of(framework)) rescind(at, *offer, false);
     framework.record = append(at, FrameworkRemoved{id});
     // Its tasks hold what they have until their agents have ended them; an agent that is away is told on its return.
-    for (Agent* agent : tasks.agentsOf(id)) {
-        tell(at, *agent, master_says::ShutdownFramework{id}, framework.record);
+    std::vector<Agent*> its_agents = tasks.agentsOf(id);
+    for (const Executor* executor : executors.of(id)) {
+        if (std::find(its_agents.begin(), its_agents.end(), executor->agent) == its_agents.end()) {
+            its_agents.push_back(executor->agent);
+        }
     }
+    for (Agent* agent : its_agents) tell(at, *agent, master_says::ShutdownFramework{id}, framework.record);
     auto kill = early_kills.lower_bound({id, TaskId()});
     while (kill != early_kills.end() && kill->first.framework == id) kill = early_kills.erase(kill);
     if (framework.active()) close(at, framework.peer, std::string(why), framework.record);

@@ -167,7 +167,7 @@ void count(Writer& out, const char* key, std::uint64_t value) {
     out.Uint64(value);
 }
 
-void explain(Writer& out, const Demand& demand, const allocator::Explanation& why) {
+void explain(Writer& out, const Demand& demand, const allocator::Explanation& why, Time now) {
     out.StartObject();
     pair(out, "demand", demand.name);
     pair(out, "role", demand.role);
@@ -189,6 +189,21 @@ void explain(Writer& out, const Demand& demand, const allocator::Explanation& wh
     for (const std::string& each : why.framework) text(out, each);
     out.EndArray();
     pair(out, "nearest", why.nearest);
+    if (why.gang) {
+        out.Key("gang");
+        out.StartObject();
+        count(out, "most_per_agent", demand.gang ? demand.gang->most_per_agent : 0);
+        count(out, "pieces_fit_now", why.gang->fit_now);
+        count(out, "pieces_fit_ever", why.gang->fit_ever);
+        out.Key("waits_seconds");
+        if (why.gang->waits_since) {
+            out.Double(std::chrono::duration<double>(now - *why.gang->waits_since).count());
+        } else {
+            out.Null();
+        }
+        count(out, "agents_being_cleared", why.gang->clearing);
+        out.EndObject();
+    }
     out.EndObject();
 }
 
@@ -229,7 +244,7 @@ absl::StatusOr<std::string> explanationJson(const Glance& glance, const Framewor
     for (const Demand& demand : demands) {
         absl::StatusOr<allocator::Explanation> why = glance.master.allocator().explain(id, demand, glance.now);
         if (!why.ok()) return why.status();
-        explain(out, demand, *why);
+        explain(out, demand, *why, glance.now);
     }
     out.EndArray();
     out.EndObject();

@@ -1,14 +1,15 @@
-// The master's HTTP door: what people and tools read of the cluster. /state, /slaves, /tasks, /frameworks, /flags and
-// /version are answered from the read model, which only the server's thread touches; /metrics and
-// /api/stoa/explain?framework=ID[&resources=cpus:4;mem:1024] are put to the state thread. Each also answers below
-// /master, as in Mesos.
+// The master's HTTP door, put together from its parts: what tools read (lookups.h), the operator's API
+// (operator_door.h), the schedulers' API (scheduler_door.h), and what is put to the state thread: /metrics,
+// /metrics/snapshot and /api/stoa/explain?framework=ID[&resources=cpus:4;mem:1024]. Each also answers below /master, as
+// in Mesos. The read model is the server's thread's own.
 //
-//     absl::StatusOr<std::unique_ptr<HttpDoor>> door = HttpDoor::start({…}, identity, questions);
+//     absl::StatusOr<std::unique_ptr<HttpDoor>> door = HttpDoor::start({…}, identity, questions, calls);
 //     (*door)->show(deltas);     // state thread, after each turn
 //
 // Started, shown to and stopped by the state thread.
 #pragma once
 
+#include "master/doors/http_calls.h"
 #include "master/doors/questions.h"
 #include "master/read_model/state_json.h"
 
@@ -16,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace stoa::master {
@@ -26,19 +28,28 @@ public:
     // the queue longer.
     static constexpr std::size_t kMostDeltasWaiting = 1'000'000;
 
-    // Port 0 takes any free one; the identity is told with the port that was taken. `questions` outlives the door.
+    // Port 0 takes any free one; the identity is told with the port that was taken. `questions` and `calls` outlive the
+    // door.
     static absl::StatusOr<std::unique_ptr<HttpDoor>> start(http::ServerOptions options, Identity identity,
-                                                           Questions& questions);
+                                                           Questions& questions, HttpCalls& calls);
     ~HttpDoor();
 
+    // A door that opens with epoch 0 is a standby's: it sends everybody to the leader (standing.h), until lead().
+    void stand(std::string leader); // host:port of its HTTP door; empty: nobody leads
+    void lead(std::string master_id, std::uint64_t epoch);
+    // Where all masters' HTTP doors are: the page goes to another when this one dies.
+    void setMasters(std::vector<std::string> masters);
     std::uint16_t port() const;
     void setWirePort(std::uint16_t port); // known only once the door is open
+    void setWeights(std::map<std::string, double> weights);
     void show(std::vector<Delta> deltas);
     http::Server::Counts counts() const;
 
 private:
     struct Shared;
     HttpDoor(std::shared_ptr<Shared> shared, std::unique_ptr<http::Server> server);
+
+    void beatLater();
 
     std::shared_ptr<Shared> shared_;
     std::unique_ptr<http::Server> server_;

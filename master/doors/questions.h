@@ -31,6 +31,7 @@ struct Glance {
     std::size_t effects_held = 0;
     std::uint64_t malformed_messages = 0;
     std::uint64_t turns = 0;
+    Time started{}; // of the process
 };
 
 class Questions {

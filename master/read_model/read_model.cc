@@ -41,6 +41,10 @@ void ReadModel::on(const FrameworkChanged& delta) {
             ++framework.tasks;
             framework.used += task->second.info.resources;
         }
+        for (auto one = executors_.lower_bound({delta.info.id, AgentId(), ExecutorId()});
+             one != executors_.end() && one->first.framework == delta.info.id; ++one) {
+            framework.used += one->second.info.resources;
+        }
     }
     framework.info = delta.info;
     framework.active = delta.active;
@@ -76,9 +80,12 @@ void ReadModel::on(const TaskChanged& delta) {
         }
         found = tasks_.emplace(key, TaskView{delta.framework, delta.info, delta.state, {}}).first;
         hold(found->second, true);
+        ++live_[static_cast<std::size_t>(delta.state)];
     }
     TaskView& task = found->second;
+    --live_[static_cast<std::size_t>(task.state)];
     task.state = delta.state;
+    if (!isTerminal(task.state)) ++live_[static_cast<std::size_t>(task.state)];
     if (!task.statuses.empty() && task.statuses.back().state == delta.status.state) {
         task.statuses.back() = delta.status;
     } else {
@@ -89,6 +96,20 @@ void ReadModel::on(const TaskChanged& delta) {
     hold(task, false);
     complete(std::move(task));
     tasks_.erase(found);
+}
+
+void ReadModel::on(const ExecutorChanged& delta) {
+    ExecutorView& executor = executors_[{delta.framework, delta.agent, delta.info.id}];
+    if (!executor.framework.empty()) hold(executor, false);
+    executor = {delta.framework, delta.agent, delta.info};
+    hold(executor, true);
+}
+
+void ReadModel::on(const ExecutorGone& delta) {
+    const auto found = executors_.find({delta.framework, delta.agent, delta.executor});
+    if (found == executors_.end()) return;
+    hold(found->second, false);
+    executors_.erase(found);
 }
 
 void ReadModel::on(const OfferMade& delta) {
@@ -113,12 +134,25 @@ void ReadModel::on(const OfferGone& delta) {
     offers_.erase(found);
 }
 
-FrameworkView* ReadModel::framework(const FrameworkId& id) {
+const FrameworkView* ReadModel::find(const FrameworkId& id) const {
     if (auto found = frameworks_.find(id); found != frameworks_.end()) return &found->second;
     for (auto one = completed_frameworks_.rbegin(); one != completed_frameworks_.rend(); ++one) {
         if (one->info.id == id) return &*one;
     }
     return nullptr;
+}
+
+const TaskView* ReadModel::find(const TaskKey& key) const {
+    if (auto found = tasks_.find(key); found != tasks_.end()) return &found->second;
+    const FrameworkView* owner = find(key.framework);
+    if (owner == nullptr) return nullptr;
+    const auto ended = std::find_if(owner->completed.rbegin(), owner->completed.rend(),
+                                    [&](const TaskView& task) { return task.info.id == key.task; });
+    return ended == owner->completed.rend() ? nullptr : &*ended;
+}
+
+FrameworkView* ReadModel::framework(const FrameworkId& id) {
+    return const_cast<FrameworkView*>(std::as_const(*this).find(id)); // NOLINT(cppcoreguidelines-pro-type-const-cast)
 }
 
 void ReadModel::complete(TaskView task) {
@@ -130,25 +164,27 @@ void ReadModel::complete(TaskView task) {
 }
 
 void ReadModel::hold(const TaskView& task, bool holds) {
-    auto agent = agents_.find(task.info.agent);
-    if (agent != agents_.end()) {
+    hold(task.framework, task.info.agent, task.info.resources, holds);
+    const std::size_t one = holds ? 1 : static_cast<std::size_t>(-1);
+    if (auto agent = agents_.find(task.info.agent); agent != agents_.end()) agent->second.tasks += one;
+    if (FrameworkView* owner = framework(task.framework)) owner->tasks += one;
+}
+
+void ReadModel::hold(const ExecutorView& executor, bool holds) {
+    hold(executor.framework, executor.agent, executor.info.resources, holds);
+}
+
+void ReadModel::hold(const FrameworkId& of, const AgentId& on, const Resources& resources, bool holds) {
+    const auto change = [&](Resources& used) {
         if (holds) {
-            agent->second.used += task.info.resources;
-            ++agent->second.tasks;
+            used += resources;
         } else {
-            takeAway(agent->second.used, task.info.resources);
-            --agent->second.tasks;
+            takeAway(used, resources);
         }
-    }
-    if (FrameworkView* owner = framework(task.framework)) {
-        if (holds) {
-            owner->used += task.info.resources;
-            ++owner->tasks;
-        } else {
-            takeAway(owner->used, task.info.resources);
-            --owner->tasks;
-        }
-    }
+    };
+    change(used_);
+    if (auto agent = agents_.find(on); agent != agents_.end()) change(agent->second.used);
+    if (FrameworkView* owner = framework(of)) change(owner->used);
 }
 
 } // namespace stoa::master

@@ -11,6 +11,7 @@
 
 #include "master/core/events.h"
 
+#include <array>
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -34,6 +35,18 @@ struct TaskView {
     TaskInfo info;
     TaskState state = TaskState::kStaging;
     std::vector<TaskStatus> statuses; // the latest of each state, oldest first; at most kMostStatuses
+};
+
+struct ExecutorView {
+    FrameworkId framework;
+    AgentId agent;
+    ExecutorInfo info;
+};
+struct ExecutorRef {
+    FrameworkId framework;
+    AgentId agent;
+    ExecutorId executor;
+    friend auto operator<=>(const ExecutorRef&, const ExecutorRef&) = default;
 };
 
 struct FrameworkView {
@@ -63,6 +76,15 @@ public:
     // Those that have not ended. A removed framework's tasks stay until their agents have ended them.
     const std::map<TaskKey, TaskView>& tasks() const { return tasks_; }
     const std::map<OfferId, Offer>& offers() const { return offers_; }
+    // Those that live, a framework's in a row.
+    const std::map<ExecutorRef, ExecutorView>& executors() const { return executors_; }
+    // Removed ones too. Null: not known.
+    const FrameworkView* find(const FrameworkId& id) const;
+    // Ended ones too, as long as they are kept; of those the search is linear, the latest first.
+    const TaskView* find(const TaskKey& key) const;
+    // Of the tasks that have not ended: how many are in each state, and what they use together.
+    const std::array<std::size_t, kTaskStates>& live() const { return live_; }
+    const Resources& used() const { return used_; }
     // How many deltas were applied.
     std::uint64_t version() const { return version_; }
 
@@ -72,18 +94,25 @@ private:
     void on(const FrameworkChanged& delta);
     void on(const FrameworkForgotten& delta);
     void on(const TaskChanged& delta);
+    void on(const ExecutorChanged& delta);
+    void on(const ExecutorGone& delta);
     void on(const OfferMade& delta);
     void on(const OfferGone& delta);
     FrameworkView* framework(const FrameworkId& id);
     void complete(TaskView task);
     // The one place where a task is counted as holding resources, or not any more.
     void hold(const TaskView& task, bool holds);
+    void hold(const ExecutorView& executor, bool holds);
+    void hold(const FrameworkId& framework, const AgentId& agent, const Resources& resources, bool holds);
 
     std::map<AgentId, AgentView> agents_;
     std::map<FrameworkId, FrameworkView> frameworks_;
     std::deque<FrameworkView> completed_frameworks_;
     std::map<TaskKey, TaskView> tasks_;
+    std::map<ExecutorRef, ExecutorView> executors_;
     std::map<OfferId, Offer> offers_;
+    std::array<std::size_t, kTaskStates> live_{};
+    Resources used_;
     std::uint64_t version_ = 0;
 };
 

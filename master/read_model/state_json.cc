@@ -1,10 +1,9 @@
 #include "master/read_model/state_json.h"
 
-#include "protocol/codec/task_body.h"
+#include "master/read_model/json_parts.h"
+#include "protocol/codec/executor_info.h"
+#include "protocol/codec/framework_messages.h"
 #include "protocol/strings.h"
-
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <algorithm>
 
@@ -12,88 +11,7 @@ namespace stoa::master {
 
 namespace {
 
-using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
-
-void text(Writer& out, std::string_view value) {
-    out.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-}
-void key(Writer& out, std::string_view name) { out.Key(name.data(), static_cast<rapidjson::SizeType>(name.size())); }
-void pair(Writer& out, std::string_view name, std::string_view value) {
-    key(out, name);
-    text(out, value);
-}
-void pair(Writer& out, std::string_view name, bool value) {
-    key(out, name);
-    out.Bool(value);
-}
-void number(Writer& out, std::string_view name, double value) {
-    key(out, name);
-    out.Double(value);
-}
-void count(Writer& out, std::string_view name, std::uint64_t value) {
-    key(out, name);
-    out.Uint64(value);
-}
-double seconds(WallTime time) { return static_cast<double>(time.nanos) / 1e9; }
-
-void ranges(Writer& out, const Ranges& value) {
-    std::string listed = "[";
-    for (const Ranges::Interval& interval : value.intervals()) {
-        if (listed.size() > 1) listed += ", ";
-        listed += concat(interval.first, "-", interval.last);
-    }
-    text(out, listed + "]");
-}
-
-void resources(Writer& out, std::string_view name, const Resources& bundle) {
-    key(out, name);
-    out.StartObject();
-    for (std::size_t i = 0; i < Resources::kScalars; ++i) {
-        number(out, Resources::kScalarNames[i], static_cast<double>(bundle.scalars()[i]) / 1000);
-    }
-    for (const Resources::Other& other : bundle.others()) {
-        key(out, other.name);
-        if (const auto* milli = std::get_if<Milli>(&other.value)) {
-            out.Double(static_cast<double>(milli->count) / 1000);
-        } else if (const auto* intervals = std::get_if<Ranges>(&other.value)) {
-            ranges(out, *intervals);
-        } else {
-            std::string listed;
-            for (const std::string& one : std::get<NameSet>(other.value)) {
-                listed += (listed.empty() ? "{" : ", ") + one;
-            }
-            text(out, listed + "}");
-        }
-    }
-    out.EndObject();
-}
-
-void attributes(Writer& out, const Attributes& all) {
-    key(out, "attributes");
-    out.StartObject();
-    for (const Attribute& attribute : all) {
-        key(out, attribute.name);
-        if (const auto* milli = std::get_if<Milli>(&attribute.value)) {
-            out.Double(static_cast<double>(milli->count) / 1000);
-        } else {
-            text(out, toString(attribute));
-        }
-    }
-    out.EndObject();
-}
-
-void labels(Writer& out, const Labels& all) {
-    if (all.empty()) return;
-    key(out, "labels");
-    out.StartArray();
-    for (const auto& [name, value] : all) {
-        out.StartObject();
-        pair(out, "key", name);
-        pair(out, "value", value);
-        out.EndObject();
-    }
-    out.EndArray();
-}
+using namespace json;
 
 void status(Writer& out, const TaskStatus& one) {
     out.StartObject();
@@ -120,10 +38,6 @@ void status(Writer& out, const TaskStatus& one) {
     out.EndObject();
 }
 
-std::string_view roleOf(const FrameworkView* framework) {
-    return framework == nullptr ? std::string_view("*") : std::string_view(framework->info.roles.front());
-}
-
 void task(Writer& out, const TaskView& one, const FrameworkView* framework) {
     out.StartObject();
     pair(out, "id", one.info.id.value());
@@ -132,15 +46,13 @@ void task(Writer& out, const TaskView& one, const FrameworkView* framework) {
     pair(out, "executor_id", one.info.executor.value());
     pair(out, "slave_id", one.info.agent.value());
     pair(out, "state", name(one.state));
-    resources(out, "resources", one.info.resources);
+    flatResources(out, "resources", one.info.resources);
     pair(out, "role", roleOf(framework));
     key(out, "statuses");
     out.StartArray();
     for (const TaskStatus& each : one.statuses) status(out, each);
     out.EndArray();
-    if (one.info.body != nullptr && !one.info.body->empty()) {
-        if (absl::StatusOr<TaskSpec> spec = readTaskBody(one.info.body); spec.ok()) labels(out, spec->labels);
-    }
+    members(out, shownJson(one.info.body, LabelForm::kList));
     out.EndObject();
 }
 
@@ -153,7 +65,7 @@ void offer(Writer& out, const Offer& one) {
     pair(out, "role", one.role);
     out.EndObject();
     pair(out, "slave_id", one.agent.value());
-    resources(out, "resources", one.resources);
+    flatResources(out, "resources", one.resources);
     if (!one.demand.empty()) {
         pair(out, "demand", one.demand);
         count(out, "count", one.count);
@@ -161,17 +73,8 @@ void offer(Writer& out, const Offer& one) {
     out.EndObject();
 }
 
-std::string_view stateName(AgentChanged::State state) {
-    switch (state) {
-    case AgentChanged::State::kActive: return "active";
-    case AgentChanged::State::kDisconnected: return "disconnected";
-    case AgentChanged::State::kUnreachable: return "unreachable";
-    case AgentChanged::State::kRecovered: return "recovered";
-    }
-    return "";
-}
-
-void agent(Writer& out, const AgentView& one) {
+// `full`: also the resources as messages have them.
+void agent(Writer& out, const AgentView& one, bool full) {
     const std::string address = concat(one.info.address.host, ":", one.info.address.port);
     out.StartObject();
     pair(out, "id", one.info.id.value());
@@ -187,27 +90,48 @@ void agent(Writer& out, const AgentView& one) {
     pair(out, "active", one.state == AgentChanged::State::kActive);
     pair(out, "deactivated", false);
     count(out, "tasks", one.tasks);
-    resources(out, "resources", one.info.resources);
-    resources(out, "used_resources", one.used);
-    resources(out, "offered_resources", one.offered);
+    flatResources(out, "resources", one.info.resources);
+    flatResources(out, "used_resources", one.used);
+    flatResources(out, "offered_resources", one.offered);
     key(out, "reserved_resources");
     out.StartObject();
     out.EndObject();
-    resources(out, "unreserved_resources", one.info.resources);
-    attributes(out, one.info.attributes);
+    flatResources(out, "unreserved_resources", one.info.resources);
+    if (full) {
+        emptyObject(out, "reserved_resources_full");
+        listedResources(out, "unreserved_resources_full", one.info.resources, {.role = true});
+        listedResources(out, "used_resources_full", one.used, {.allocated_to = "*", .role = true});
+        listedResources(out, "offered_resources_full", one.offered, {.allocated_to = "*", .role = true});
+    }
+    flatAttributes(out, one.info.attributes);
     key(out, "capabilities");
     out.StartArray();
     out.EndArray();
     out.EndObject();
 }
 
-// The tasks of one framework, in the order of their ids.
-template <class Visitor>
-void eachTaskOf(const ReadModel& model, const FrameworkId& framework, Visitor visit) {
-    for (auto at = model.tasks().lower_bound({framework, TaskId()});
-         at != model.tasks().end() && at->first.framework == framework; ++at) {
-        visit(at->second);
+void executor(Writer& out, const ExecutorView& one, const FrameworkView& framework) {
+    out.StartObject();
+    pair(out, "executor_id", one.info.id.value());
+    pair(out, "name", one.info.name);
+    pair(out, "framework_id", one.framework.value());
+    pair(out, "slave_id", one.agent.value());
+    pair(out, "role", roleOf(&framework));
+    pair(out, "type", "CUSTOM");
+    flatResources(out, "resources", one.info.resources);
+    key(out, "command");
+    out.StartObject();
+    if (const absl::StatusOr<TaskSpec> spec = readExecutorBody(one.info); spec.ok()) {
+        const CommandSpec& command = spec->command;
+        pair(out, "shell", command.argv.empty());
+        pair(out, "value", command.argv.empty() ? command.shell : command.argv.front());
+        key(out, "argv");
+        out.StartArray();
+        for (const std::string& argument : command.argv) text(out, argument);
+        out.EndArray();
     }
+    out.EndObject();
+    out.EndObject();
 }
 
 void framework(Writer& out, const ReadModel& model, const FrameworkView& one, bool removed) {
@@ -226,21 +150,21 @@ void framework(Writer& out, const ReadModel& model, const FrameworkView& one, bo
     number(out, "registered_time", seconds(one.registered));
     number(out, "unregistered_time", seconds(one.active ? WallTime{} : one.since));
     if (one.info.roles.size() == 1) pair(out, "role", one.info.roles.front());
+    emptyObject(out, "offer_constraints");
     key(out, "roles");
     out.StartArray();
     for (const std::string& role : one.info.roles) text(out, role);
     out.EndArray();
-    labels(out, one.info.labels);
+    labelList(out, one.info.labels);
     key(out, "capabilities");
     out.StartArray();
-    text(out, "PARTITION_AWARE");
-    text(out, "MULTI_ROLE");
+    for (const std::string_view each : names(one.info.capabilities)) text(out, each);
     out.EndArray();
-    resources(out, "used_resources", one.used);
-    resources(out, "offered_resources", one.offered);
+    flatResources(out, "used_resources", one.used);
+    flatResources(out, "offered_resources", one.offered);
     Resources held = one.used;
     held += one.offered;
-    resources(out, "resources", held);
+    flatResources(out, "resources", held);
     key(out, "task_counts");
     out.StartObject();
     std::map<TaskState, std::size_t> counts = one.ended;
@@ -278,21 +202,25 @@ void framework(Writer& out, const ReadModel& model, const FrameworkView& one, bo
     out.EndArray();
     key(out, "executors");
     out.StartArray();
+    for (auto at = model.executors().lower_bound({one.info.id, AgentId(), ExecutorId()});
+         !removed && at != model.executors().end() && at->first.framework == one.info.id; ++at) {
+        executor(out, at->second, one);
+    }
     out.EndArray();
     out.EndObject();
 }
 
-void agents(Writer& out, const ReadModel& model, std::string_view only) {
+void agents(Writer& out, const ReadModel& model, std::string_view only, bool full) {
     key(out, "slaves");
     out.StartArray();
     for (const auto& [id, one] : model.agents()) {
-        if (one.state != AgentChanged::State::kRecovered && (only.empty() || id.value() == only)) agent(out, one);
+        if (one.state != AgentChanged::State::kRecovered && (only.empty() || id.value() == only)) agent(out, one, full);
     }
     out.EndArray();
     key(out, "recovered_slaves");
     out.StartArray();
     for (const auto& [id, one] : model.agents()) {
-        if (one.state == AgentChanged::State::kRecovered && (only.empty() || id.value() == only)) agent(out, one);
+        if (one.state == AgentChanged::State::kRecovered && (only.empty() || id.value() == only)) agent(out, one, full);
     }
     out.EndArray();
 }
@@ -315,14 +243,21 @@ void frameworks(Writer& out, const ReadModel& model, std::string_view only) {
     out.EndArray();
 }
 
+// Builds can be repeated to the byte, so that they know neither their time nor their maker.
+void version(Writer& out, const Identity& identity) {
+    pair(out, "version", identity.version);
+    pair(out, "build_date", "");
+    number(out, "build_time", 0);
+    pair(out, "build_user", "");
+    pair(out, "git_sha", "");
+}
+
 void flags(Writer& out, const Identity& identity) {
     key(out, "flags");
     out.StartObject();
     for (const auto& [name, value] : identity.flags) pair(out, name, value);
     out.EndObject();
 }
-
-std::string taken(const rapidjson::StringBuffer& buffer) { return std::string(buffer.GetString(), buffer.GetSize()); }
 
 } // namespace
 
@@ -337,7 +272,7 @@ std::string stateJson(const ReadModel& model, const Identity& identity) {
     rapidjson::StringBuffer buffer;
     Writer out(buffer);
     out.StartObject();
-    pair(out, "version", identity.version);
+    version(out, identity);
     pair(out, "id", identity.id);
     count(out, "epoch", identity.epoch);
     pair(out, "pid", concat("master@", address));
@@ -361,7 +296,7 @@ std::string stateJson(const ReadModel& model, const Identity& identity) {
     out.StartArray();
     out.EndArray();
     flags(out, identity);
-    agents(out, model, "");
+    agents(out, model, "", false);
     frameworks(out, model, "");
     key(out, "orphan_tasks");
     out.StartArray();
@@ -377,7 +312,7 @@ std::string agentsJson(const ReadModel& model, std::string_view only_agent) {
     rapidjson::StringBuffer buffer;
     Writer out(buffer);
     out.StartObject();
-    agents(out, model, only_agent);
+    agents(out, model, only_agent, true);
     out.EndObject();
     return taken(buffer);
 }
@@ -436,7 +371,7 @@ std::string versionJson(const Identity& identity) {
     rapidjson::StringBuffer buffer;
     Writer out(buffer);
     out.StartObject();
-    pair(out, "version", identity.version);
+    version(out, identity);
     out.EndObject();
     return taken(buffer);
 }

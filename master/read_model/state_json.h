@@ -1,5 +1,5 @@
 // The read model as JSON, in the shape that tools know from Mesos's GETs (agents are "slaves" there): /state, /slaves,
-// /tasks, /frameworks. Stoa's own keys stand beside the known ones: an agent's "isolation" and "state", a status's "pid",
+// /tasks, /frameworks, /roles, /state-summary. Stoa's own keys stand beside the known ones: an agent's "isolation" and "state", a status's "pid",
 // "start_time", "isolation", "message", "reason" and what was used.
 // Pure functions, usable by whoever owns the model.
 #pragma once
@@ -7,8 +7,11 @@
 #include "master/read_model/read_model.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace stoa::master {
 
@@ -21,6 +24,7 @@ struct Identity {
     std::string version;
     WallTime started;
     std::vector<std::pair<std::string, std::string>> flags;
+    std::map<std::string, double> weights{}; // of roles; others have 1
 };
 
 struct TaskQuery {
@@ -36,6 +40,18 @@ std::string agentsJson(const ReadModel& model, std::string_view only_agent);
 std::string frameworksJson(const ReadModel& model, std::string_view only_framework);
 // Ended ones included.
 std::string tasksJson(const ReadModel& model, const TaskQuery& query);
+// Every role that a framework has or holds something under, and the roles above it.
+struct RoleView {
+    std::vector<FrameworkId> frameworks; // in the order of ids; those of roles below count too
+    Resources allocated;
+    Resources offered;
+};
+std::map<std::string, RoleView> rolesOf(const ReadModel& model);
+double weightOf(const Identity& identity, const std::string& role);
+std::string weightsJson(const Identity& identity);
+std::string rolesJson(const ReadModel& model, const Identity& identity);
+// /state without single tasks: how many there are of each state, by agent and by framework.
+std::string summaryJson(const ReadModel& model, const Identity& identity);
 std::string versionJson(const Identity& identity);
 std::string flagsJson(const Identity& identity);
 

@@ -137,6 +137,12 @@ struct Writer {
         to.setAgentId(asText(call.agent.value()));
     }
     void operator()(const call::Teardown&) { out.setType(Type::TEARDOWN); }
+    void operator()(const call::UpdateFramework& call) {
+        out.setType(Type::UPDATE_FRAMEWORK);
+        auto to = out.initUpdateFramework();
+        writeFrameworkInfo(call.info, to.initFrameworkInfo());
+        writeTexts(call.suppressed_roles, to.initSuppressedRoles(count(call.suppressed_roles.size())));
+    }
 };
 
 void require(bool present, std::string_view field) {
@@ -169,6 +175,16 @@ call::Accept readAccept(Wire::Accept::Reader in) {
     return accept;
 }
 
+// What is well-formed and yet no framework is told apart from what is malformed: a subscriber hears it as an event.
+call::Subscribe readSubscribe(Wire::Subscribe::Reader in) {
+    require(in.hasFrameworkInfo(), "subscribe.framework_info");
+    try {
+        return {readFrameworkInfo(in.getFrameworkInfo()), readAllRoles(in.getSuppressedRoles())};
+    } catch (const Malformed& malformed) {
+        throw Malformed(malformed.what(), absl::StatusCode::kFailedPrecondition);
+    }
+}
+
 call::Reconcile readReconcile(Wire::Reconcile::Reader in) {
     call::Reconcile reconcile;
     reconcile.tasks.reserve(in.getTasks().size());
@@ -181,10 +197,12 @@ call::Reconcile readReconcile(Wire::Reconcile::Reader in) {
 
 Call readCallOf(Wire::Reader in) {
     switch (in.getType()) {
-    case Type::SUBSCRIBE: {
-        require(in.getSubscribe().hasFrameworkInfo(), "subscribe.framework_info");
-        const auto from = in.getSubscribe();
-        return call::Subscribe{readFrameworkInfo(from.getFrameworkInfo()), readAllRoles(from.getSuppressedRoles())};
+    case Type::SUBSCRIBE: return readSubscribe(in.getSubscribe());
+    case Type::UPDATE_FRAMEWORK: {
+        const auto from = in.getUpdateFramework();
+        require(from.hasFrameworkInfo(), "update_framework.framework_info");
+        return call::UpdateFramework{readFrameworkInfo(from.getFrameworkInfo()),
+                                     readAllRoles(from.getSuppressedRoles())};
     }
     case Type::TEARDOWN: return call::Teardown{};
     case Type::ACCEPT: require(in.hasAccept(), "accept"); return readAccept(in.getAccept());
@@ -237,7 +255,6 @@ Call readCallOf(Wire::Reader in) {
     case Type::ACKNOWLEDGE_OPERATION_STATUS:
     case Type::RECONCILE_OPERATIONS:
     case Type::REQUEST:
-    case Type::UPDATE_FRAMEWORK:
     case Type::UNKNOWN: break;
     }
     unserved("this type of call");

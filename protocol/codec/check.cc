@@ -1,10 +1,9 @@
 #include "protocol/codec/check.h"
 
 #include "protocol/strings.h"
+#include "protocol/utf8.h"
 
 #include <absl/strings/escaping.h>
-#include <rapidjson/encodings.h>
-#include <rapidjson/memorystream.h>
 
 #include <algorithm>
 #include <cstring>
@@ -23,26 +22,9 @@ void checkSize(std::string_view value, std::size_t limit, std::string_view field
     if (value.size() > limit) malformed(field, concat("has ", value.size(), " bytes, more than ", limit));
 }
 
-// What an encoder has to swallow and does not ask about.
-struct Nowhere {
-    using Ch = char;
-    void Put(Ch) {}
-};
-
 } // namespace
 
 void malformed(std::string_view field, std::string_view what) { throw Malformed(concat(field, ": ", what)); }
-
-bool validUtf8(std::string_view text) {
-    const bool ascii = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
-    if (ascii) return true;
-    rapidjson::MemoryStream in(text.data(), text.size());
-    Nowhere out;
-    while (in.Tell() < text.size()) {
-        if (!rapidjson::UTF8<>::Validate(in, out)) return false;
-    }
-    return in.Tell() == text.size();
-}
 
 std::string checkedId(std::string_view value, std::string_view field) {
     if (value.empty()) malformed(field, "missing");

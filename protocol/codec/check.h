@@ -30,8 +30,6 @@ inline capnp::Data::Reader asData(std::string_view value) {
 
 [[noreturn]] void malformed(std::string_view field, std::string_view what);
 
-bool validUtf8(std::string_view text);
-
 // 1 to kMaxIdBytes bytes of valid UTF-8 without control characters, '/' and '\', and neither "." nor "..".
 std::string checkedId(std::string_view value, std::string_view field);
 // As checkedId(), or empty.

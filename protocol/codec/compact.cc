@@ -66,6 +66,28 @@ void writeLabels(const Labels& labels, capnp::List<schema::Label>::Builder out) 
     }
 }
 
+std::vector<schema::FrameworkInfo::Capability> wireCapabilities(Capabilities capabilities) {
+    std::vector<schema::FrameworkInfo::Capability> listed;
+    for (std::size_t i = 0; i < kCapabilities; ++i) {
+        if (capabilities.has(static_cast<Capability>(i))) listed.push_back(kWireCapabilities[i]);
+    }
+    return listed;
+}
+
+void writeCapabilities(Capabilities capabilities, WireCapabilities::Builder out) {
+    const auto listed = wireCapabilities(capabilities);
+    for (std::size_t i = 0; i < listed.size(); ++i) out.set(count(i), listed[i]);
+}
+
+Capabilities readCapabilities(WireCapabilities::Reader in, std::string_view field) {
+    checkLength(in.size(), kMaxListLength, field);
+    Capabilities capabilities;
+    for (const auto one : in) {
+        if (const auto known = fromWire<Capability>(one, kWireCapabilities)) capabilities.add(*known);
+    }
+    return capabilities;
+}
+
 Ranges readRanges(capnp::List<schema::Range>::Reader in, std::string_view field) {
     checkLength(in.size(), kMaxListLength, field);
     std::vector<Ranges::Interval> intervals;
@@ -208,6 +230,7 @@ void write(const FrameworkInfo& info, compact::FrameworkInfo::Builder out) {
     setUnlessEmpty(info.webui_url, [&](auto value) { out.setWebuiUrl(value); });
     setUnlessEmpty(info.principal, [&](auto value) { out.setPrincipal(value); });
     if (!info.labels.empty()) writeLabels(info.labels, out.initLabels(count(info.labels.size())));
+    writeCapabilities(info.capabilities, out.initCapabilities(count(wireCapabilities(info.capabilities).size())));
 }
 
 FrameworkInfo read(compact::FrameworkInfo::Reader in) {
@@ -223,6 +246,7 @@ FrameworkInfo read(compact::FrameworkInfo::Reader in) {
     info.webui_url = checkedText(view(in.getWebuiUrl()), "webui url");
     info.principal = shortText(in.getPrincipal(), "principal");
     if (in.hasLabels()) info.labels = readLabels(in.getLabels(), "labels");
+    if (in.hasCapabilities()) info.capabilities = readCapabilities(in.getCapabilities(), "capabilities");
     return info;
 }
 
@@ -246,6 +270,24 @@ TaskInfo read(compact::TaskInfo::Reader in) {
     if (body.size() > kMaxTaskBodyBytes) malformed("task body", concat("has ", body.size(), " bytes"));
     task.body = body.empty() ? emptyTaskBody() : std::make_shared<const std::string>(body);
     return task;
+}
+
+void write(const ExecutorInfo& executor, compact::ExecutorInfo::Builder out) {
+    out.setId(asText(executor.id.value()));
+    setUnlessEmpty(executor.name, [&](auto value) { out.setName(value); });
+    write(executor.resources, out.initResources());
+    out.setBody(asData(*executor.body));
+}
+
+ExecutorInfo read(compact::ExecutorInfo::Reader in) {
+    ExecutorInfo executor;
+    executor.id = id<ExecutorId>(in.getId(), "executor id");
+    executor.name = shortText(in.getName(), "executor name");
+    executor.resources = read(in.getResources());
+    const auto body = view(in.getBody());
+    if (body.size() > kMaxTaskBodyBytes) malformed("executor body", concat("has ", body.size(), " bytes"));
+    executor.body = std::make_shared<const std::string>(body);
+    return executor;
 }
 
 void write(const TaskStatus& status, compact::TaskStatus::Builder out) {

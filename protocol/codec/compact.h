@@ -17,6 +17,7 @@ void write(const AgentInfo& info, compact::AgentInfo::Builder out);
 void write(const Incarnation& incarnation, compact::Incarnation::Builder out);
 void write(const FrameworkInfo& info, compact::FrameworkInfo::Builder out);
 void write(const TaskInfo& task, compact::TaskInfo::Builder out);
+void write(const ExecutorInfo& executor, compact::ExecutorInfo::Builder out);
 void write(const TaskStatus& status, compact::TaskStatus::Builder out);
 void write(const AgentTask& task, compact::AgentTask::Builder out);
 
@@ -25,6 +26,7 @@ AgentInfo read(compact::AgentInfo::Reader in);
 Incarnation read(compact::Incarnation::Reader in);
 FrameworkInfo read(compact::FrameworkInfo::Reader in);
 TaskInfo read(compact::TaskInfo::Reader in);
+ExecutorInfo read(compact::ExecutorInfo::Reader in);
 TaskStatus read(compact::TaskStatus::Reader in);
 AgentTask read(compact::AgentTask::Reader in);
 
@@ -38,6 +40,11 @@ TaskState readState(schema::TaskState state, std::string_view field);
 std::vector<std::string> readRoles(capnp::List<capnp::Text>::Reader in, std::string_view field);
 Labels readLabels(capnp::List<schema::Label>::Reader in, std::string_view field);
 void writeLabels(const Labels& labels, capnp::List<schema::Label>::Builder out);
+using WireCapabilities = capnp::List<schema::FrameworkInfo::Capability>;
+// One that we don't know is left out.
+Capabilities readCapabilities(WireCapabilities::Reader in, std::string_view field);
+std::vector<schema::FrameworkInfo::Capability> wireCapabilities(Capabilities capabilities);
+void writeCapabilities(Capabilities capabilities, WireCapabilities::Builder out);
 Ranges readRanges(capnp::List<schema::Range>::Reader in, std::string_view field);
 void writeRanges(const Ranges& ranges, capnp::List<schema::Range>::Builder out);
 

@@ -2,7 +2,7 @@
 // Private to the codecs. Pure functions, usable from any thread.
 #pragma once
 
-#include "protocol/message/task_state.h"
+#include "protocol/message/framework.h"
 #include "protocol/schema/task.capnp.h"
 
 #include <array>
@@ -48,6 +48,15 @@ inline constexpr std::array<WireReason, kReasons> kWireReasons = {
     WireReason::REASON_TASK_UNKNOWN,
     WireReason::REASON_TASK_KILLED_DURING_LAUNCH,
     WireReason::REASON_MAX_COMPLETION_TIME_REACHED,
+    WireReason::REASON_EXECUTOR_REGISTRATION_TIMEOUT,
+    WireReason::REASON_EXECUTOR_REREGISTRATION_TIMEOUT,
+};
+
+using WireCapability = schema::FrameworkInfo::Capability;
+inline constexpr std::array<WireCapability, kCapabilities> kWireCapabilities = {
+    WireCapability::REVOCABLE_RESOURCES,    WireCapability::TASK_KILLING_STATE, WireCapability::GPU_RESOURCES,
+    WireCapability::SHARED_RESOURCES,       WireCapability::PARTITION_AWARE,    WireCapability::MULTI_ROLE,
+    WireCapability::RESERVATION_REFINEMENT, WireCapability::REGION_AWARE,
 };
 
 template <class Enum, class Table>

@@ -2,6 +2,7 @@
 #include "protocol/codec/compact.h"
 #include "protocol/codec/scheduler.h"
 #include "protocol/codec/v1.h"
+#include "protocol/version.h"
 
 #include <arpa/inet.h>
 
@@ -32,9 +33,11 @@ void writeMaster(const event::Subscribed& event, schema::MasterInfo::Builder out
     out.setPid(asText(concat("master@", event.master.host, ":", event.master.port)));
     out.setHostname(asText(event.master.host));
     writeAddress(event.master, out.initAddress());
+    out.setVersion(kVersion);
+    out.initCapabilities(1).set(0, schema::MasterInfo::Capability::AGENT_UPDATE);
 }
 
-void writeOffer(const Offer& offer, schema::Offer::Builder out) {
+void writeOffer(const Offer& offer, schema::Offer::Builder out, Style style) {
     out.setId(asText(offer.id.value()));
     out.setFrameworkId(asText(offer.framework.value()));
     out.setAgentId(asText(offer.agent.value()));
@@ -43,9 +46,17 @@ void writeOffer(const Offer& offer, schema::Offer::Builder out) {
     url.setScheme("http");
     writeAddress(offer.address, url.initAddress());
     url.setPath("");
-    writeResources(offer.resources, offer.role, out.initResources(count(wireResourceCount(offer.resources))));
+    const std::string role = style.multi_role ? offer.role : std::string();
+    writeResources(offer.resources, role, out.initResources(count(wireResourceCount(offer.resources))),
+                   style.old_reservations);
     writeAttributes(offer.attributes, out.initAttributes(count(offer.attributes.size())));
-    setUnlessEmpty(offer.role, [&](auto value) { out.setAllocationInfo(value); });
+    setUnlessEmpty(role, [&](auto value) { out.setAllocationInfo(value); });
+    if (!offer.executors.empty()) {
+        auto executors = out.initExecutorIds(count(offer.executors.size()));
+        for (std::size_t i = 0; i < offer.executors.size(); ++i) {
+            executors.set(count(i), asText(offer.executors[i].value()));
+        }
+    }
     if (offer.demand.empty()) return;
     auto match = out.initDemand();
     match.setName(asText(offer.demand));
@@ -63,6 +74,9 @@ Offer readOffer(schema::Offer::Reader in) {
     if (in.hasAllocationInfo()) offer.role = checkedRole(view(in.getAllocationInfo()), "offers.allocation_info.role");
     offer.resources = readResources(in.getResources());
     offer.attributes = readAttributes(in.getAttributes());
+    for (const auto executor : in.getExecutorIds()) {
+        offer.executors.push_back(id<ExecutorId>(executor, "offers.executor_ids"));
+    }
     if (in.hasDemand()) {
         offer.demand = checkedId(view(in.getDemand().getName()), "offers.demand.name");
         offer.count = in.getDemand().getCount();
@@ -73,6 +87,7 @@ Offer readOffer(schema::Offer::Reader in) {
 
 struct Writer {
     Wire::Builder out;
+    Style style;
 
     void operator()(const event::Subscribed& event) {
         out.setType(Type::SUBSCRIBED);
@@ -85,7 +100,7 @@ struct Writer {
     void operator()(const event::Offers& event) {
         out.setType(Type::OFFERS);
         auto offers = out.initOffers().initOffers(count(event.offers.size()));
-        for (std::size_t i = 0; i < event.offers.size(); ++i) writeOffer(event.offers[i], offers[count(i)]);
+        for (std::size_t i = 0; i < event.offers.size(); ++i) writeOffer(event.offers[i], offers[count(i)], style);
     }
     void operator()(const event::Rescind& event) {
         out.setType(Type::RESCIND);
@@ -93,7 +108,12 @@ struct Writer {
     }
     void operator()(const event::Update& event) {
         out.setType(Type::UPDATE);
-        writeTaskStatus(event.status, out.initUpdate().initStatus());
+        auto to = out.initUpdate().initStatus();
+        writeTaskStatus(event.status, to);
+        const bool of_agent = event.status.source != StatusSource::kMaster;
+        if (style.command_executor && of_agent && event.status.executor.empty()) {
+            to.setExecutorId(asText(event.status.task.value()));
+        }
     }
     void operator()(const event::Message& event) {
         out.setType(Type::MESSAGE);
@@ -118,7 +138,7 @@ struct Writer {
 
 } // namespace
 
-void writeEvent(const Event& event, Wire::Builder out) { std::visit(Writer{out}, event); }
+void writeEvent(const Event& event, Wire::Builder out, Style style) { std::visit(Writer{out, style}, event); }
 
 Event readEvent(Wire::Reader in) {
     switch (in.getType()) {

@@ -63,7 +63,8 @@ std::string_view callName(const Call& call) {
     // In the order of the variant.
     static constexpr std::array<std::string_view, std::variant_size_v<Call>> kNames = {
         "SUBSCRIBE", "ACCEPT",      "DECLINE",   "REVIVE",  "SUPPRESS", "SET_DEMANDS",
-        "KILL",      "ACKNOWLEDGE", "RECONCILE", "MESSAGE", "SHUTDOWN", "TEARDOWN"};
+        "KILL",      "ACKNOWLEDGE", "RECONCILE", "MESSAGE", "SHUTDOWN", "TEARDOWN",
+        "UPDATE_FRAMEWORK"};
     return kNames[call.index()];
 }
 
@@ -73,6 +74,14 @@ std::string toJson(const AddressedCall& call) {
 
 std::string toJson(const Event& event) {
     return jsonOf<schema::Event>([&](auto out) { codec::writeEvent(event, out); });
+}
+
+std::string toJson(const Event& event, Capabilities reader) {
+    return jsonOf<schema::Event>([&](auto out) {
+        codec::writeEvent(event, out, codec::Style{.multi_role = reader.has(Capability::kMultiRole),
+                                                   .old_reservations = !reader.has(Capability::kReservationRefinement),
+                                                   .command_executor = true});
+    });
 }
 
 absl::StatusOr<AddressedCall> callFromJson(std::string_view text) {
@@ -89,6 +98,32 @@ std::string toJson(const TaskInfo& task) {
 
 std::string toJson(const TaskStatus& status) {
     return jsonOf<schema::TaskStatus>([&](auto out) { codec::writeTaskStatus(status, out); });
+}
+
+std::string shownJson(const Body& body, LabelForm form) {
+    if (body == nullptr || body->empty()) return "{}";
+    const auto shown = codec::decodeGuarded("task body", [&] {
+        codec::FlatReader reader(*body, kMaxTaskBodyBytes);
+        const auto from = reader.root<schema::TaskInfo>();
+        std::string rest = jsonOf<schema::TaskInfo>([&](auto out) {
+            if (from.hasDiscovery()) out.setDiscovery(from.getDiscovery());
+            if (from.hasHealthCheck()) out.setHealthCheck(from.getHealthCheck());
+            if (from.hasContainer()) out.setContainer(from.getContainer());
+            if (from.hasKillPolicy()) out.setKillPolicy(from.getKillPolicy());
+            if (from.hasLabels() && form == LabelForm::kMessage) out.setLabels(from.getLabels());
+        });
+        if (form == LabelForm::kMessage || from.getLabels().size() == 0) return rest;
+        const std::string labels = jsonOf<schema::TaskInfo>([&](auto out) { out.setLabels(from.getLabels()); });
+        constexpr std::string_view kBefore = R"({"labels":{"labels":)";
+        rest.pop_back();
+        return concat(rest, rest.size() > 1 ? "," : "", R"("labels":)",
+                      labels.substr(kBefore.size(), labels.size() - kBefore.size() - 2), "}");
+    });
+    return shown.ok() ? *shown : "{}";
+}
+
+std::string toJson(const FrameworkInfo& info) {
+    return jsonOf<schema::FrameworkInfo>([&](auto out) { codec::writeFrameworkInfo(info, out); });
 }
 
 std::string toJson(const Resources& resources) {

@@ -34,8 +34,10 @@ std::string_view callName(const Call& call);
 // JSON without line breaks. An event leaves empty lists out, and is what one record of the stream holds.
 std::string toJson(const AddressedCall& call);
 std::string toJson(const Event& event);
-// InvalidArgument for what is no JSON or has a wrong or missing field; Unimplemented for a type of call that the API
-// knows and Stoa does not serve.
+// As a v1 client with these capabilities reads it.
+std::string toJson(const Event& event, Capabilities reader);
+// InvalidArgument for what is no JSON or has a wrong or missing field; FailedPrecondition for a SUBSCRIBE
+// that is well-formed and whose FrameworkInfo can't be; Unimplemented for a type of call that the API knows and Stoa does not serve.
 absl::StatusOr<AddressedCall> callFromJson(std::string_view text);
 absl::StatusOr<Event> eventFromJson(std::string_view text);
 
@@ -44,6 +46,12 @@ absl::StatusOr<Event> eventFromJson(std::string_view text);
 std::string toJson(const TaskInfo& task);
 std::string toJson(const TaskStatus& status);
 std::string toJson(const Resources& resources); // a list of resources
+// What a task shows of itself beside what is decided on: {"labels", "discovery", "health_check", "container",
+// "kill_policy", …}, those that it has; not what it runs. A damaged body shows nothing. Labels are an object with a
+// list, as in messages, or the list alone, as GETs have them.
+enum class LabelForm : bool { kMessage, kList };
+std::string shownJson(const Body& body, LabelForm labels);
+std::string toJson(const FrameworkInfo& info);
 absl::StatusOr<TaskInfo> taskInfoFromJson(std::string_view text);
 
 } // namespace stoa

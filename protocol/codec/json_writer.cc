@@ -3,6 +3,7 @@
 #include "protocol/codec/check.h"
 #include "protocol/codec/shape.h"
 #include "protocol/codec/words.h"
+#include "protocol/utf8.h"
 
 #include <absl/strings/escaping.h>
 #include <rapidjson/writer.h>
@@ -31,24 +32,6 @@ private:
 };
 
 using TextWriter = rapidjson::Writer<StringSink>;
-
-// Bytes that are no UTF-8 come from frameworks' messages; each becomes U+FFFD, since JSON can't have them.
-std::string repaired(std::string_view text) {
-    std::string out;
-    std::size_t at = 0;
-    while (at < text.size()) {
-        std::size_t length = 1;
-        while (length <= 4 && at + length <= text.size() && !validUtf8(text.substr(at, length))) ++length;
-        if (length <= 4 && at + length <= text.size()) {
-            out += text.substr(at, length);
-            at += length;
-        } else {
-            out += "\xef\xbf\xbd";
-            ++at;
-        }
-    }
-    return out;
-}
 
 class JsonWriter {
 public:
@@ -180,7 +163,7 @@ private:
         if (validUtf8(name)) {
             writer_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size()));
         } else {
-            const std::string good = repaired(name);
+            const std::string good = repairedUtf8(name);
             writer_.Key(good.data(), static_cast<rapidjson::SizeType>(good.size()));
         }
     }
@@ -188,7 +171,7 @@ private:
         if (validUtf8(text)) {
             writer_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
         } else {
-            const std::string good = repaired(text);
+            const std::string good = repairedUtf8(text);
             writer_.String(good.data(), static_cast<rapidjson::SizeType>(good.size()));
         }
     }

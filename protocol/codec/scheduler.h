@@ -10,7 +10,13 @@ namespace stoa::codec {
 
 void writeCall(const AddressedCall& call, schema::Call::Builder out);
 AddressedCall readCall(schema::Call::Reader in);
-void writeEvent(const Event& event, schema::Event::Builder out);
+// How an event is put to its reader. As it stands: whole, for the SDK's own driver.
+struct Style {
+    bool multi_role = true;        // offers and their resources say for which role they are
+    bool old_reservations = false; // resources say whom they are reserved for by `role`
+    bool command_executor = false; // a command task's updates name its task as executor
+};
+void writeEvent(const Event& event, schema::Event::Builder out, Style style = {});
 Event readEvent(schema::Event::Reader in);
 
 } // namespace stoa::codec

@@ -88,6 +88,8 @@ void copyCarried(Reader from, Builder to) {
     }
     if (from.hasLimits()) to.setLimits(from.getLimits());
     if (from.hasWritablePaths()) to.setWritablePaths(from.getWritablePaths());
+    if (from.hasWorkDirectory()) to.setWorkDirectory(from.getWorkDirectory());
+    if (from.hasLimitWarning()) to.setLimitWarning(from.getLimitWarning());
     if (from.getAttempt().isValue()) to.getAttempt().setValue(from.getAttempt().getValue());
 }
 
@@ -104,11 +106,12 @@ std::size_t wireResourceCount(const Resources& resources) {
     return result;
 }
 
-void writeResources(const Resources& resources, std::string_view role, WireResources::Builder out) {
+void writeResources(const Resources& resources, std::string_view role, WireResources::Builder out, bool old_form) {
     unsigned next = 0;
     const auto begin = [&](std::string_view name) {
         auto to = out[next++];
         to.setName(asText(name));
+        if (old_form) to.setRole("*");
         if (!role.empty()) to.setAllocationInfo(asText(role));
         return to;
     };
@@ -186,15 +189,18 @@ Attributes readAttributes(WireAttributes::Reader in) {
 }
 
 void writeFrameworkInfo(const FrameworkInfo& info, schema::FrameworkInfo::Builder out) {
-    using Capability = schema::FrameworkInfo::Capability;
     out.setUser(asText(info.user));
     out.setName(asText(info.name));
     setUnlessEmpty(info.id.value(), [&](auto value) { out.setId(value); });
     out.getFailoverTimeout().setValue(info.failover_timeout.count());
     out.getCheckpoint().setValue(info.checkpoint);
-    auto roles = out.initRoles(count(info.roles.size()));
-    for (std::size_t i = 0; i < info.roles.size(); ++i) roles.set(count(i), asText(info.roles[i]));
-    out.initCapabilities(1).set(0, Capability::MULTI_ROLE); // `roles` counts only with it
+    if (info.capabilities.has(Capability::kMultiRole)) {
+        auto roles = out.initRoles(count(info.roles.size()));
+        for (std::size_t i = 0; i < info.roles.size(); ++i) roles.set(count(i), asText(info.roles[i]));
+    } else if (!info.roles.empty()) {
+        out.setRole(asText(info.roles.front()));
+    }
+    writeCapabilities(info.capabilities, out.initCapabilities(count(wireCapabilities(info.capabilities).size())));
     setUnlessEmpty(info.hostname, [&](auto value) { out.setHostname(value); });
     setUnlessEmpty(info.webui_url, [&](auto value) { out.setWebuiUrl(value); });
     setUnlessEmpty(info.principal, [&](auto value) { out.setPrincipal(value); });
@@ -206,9 +212,17 @@ FrameworkInfo readFrameworkInfo(schema::FrameworkInfo::Reader in) {
     info.name = checkedName(view(in.getName()), "framework_info.name");
     info.user = checkedName(view(in.getUser()), "framework_info.user");
     info.id = optionalId<FrameworkId>(in.getId(), "framework_info.id");
-    if (in.hasRoles() && in.getRoles().size() > 0) {
+    info.capabilities = readCapabilities(in.getCapabilities(), "framework_info.capabilities");
+    const bool multi_role = info.capabilities.has(Capability::kMultiRole);
+    if (multi_role && in.hasRole() && !view(in.getRole()).empty()) {
+        malformed("framework_info.role", "a framework with the capability MULTI_ROLE says `roles`");
+    }
+    if (!multi_role && in.getRoles().size() > 0) {
+        malformed("framework_info.roles", "only a framework with the capability MULTI_ROLE has several");
+    }
+    if (in.getRoles().size() > 0) {
         info.roles = readRoles(in.getRoles(), "framework_info.roles");
-    } else if (in.hasRole()) {
+    } else if (in.hasRole() && !view(in.getRole()).empty()) {
         info.roles = {checkedRole(view(in.getRole()), "framework_info.role")};
     }
     if (in.getFailoverTimeout().isValue()) {

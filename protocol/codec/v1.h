@@ -21,8 +21,10 @@ using WireResources = capnp::List<schema::Resource>;
 using WireAttributes = capnp::List<schema::Attribute>;
 
 std::size_t wireResourceCount(const Resources& resources);
-// Exactly wireResourceCount() elements. `role` is that of an offer's allocation; empty: none is said.
-void writeResources(const Resources& resources, std::string_view role, WireResources::Builder out);
+// Exactly wireResourceCount() elements. `role` is that of an offer's allocation; empty: none is said. In the old form,
+// which those without RESERVATION_REFINEMENT read, each says the role that it is reserved for.
+void writeResources(const Resources& resources, std::string_view role, WireResources::Builder out,
+                    bool old_form = false);
 // Several entries of one name add up. Reserved, revocable and shared ones are refused: they are not served.
 Resources readResources(WireResources::Reader in);
 

@@ -1,5 +1,6 @@
 #include "protocol/http/connection.h"
 
+#include "protocol/http/gzip.h"
 #include "protocol/strings.h"
 
 #include <boost/asio/buffer.hpp>
@@ -27,6 +28,9 @@ namespace {
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 // What an idle connection may keep.
 constexpr std::size_t kIdleBytes = 4096;
+// Less is not worth it; more would keep the server's thread from its other clients.
+constexpr std::size_t kGzipFrom = 1000;
+constexpr std::size_t kGzipUpTo = std::size_t{4} << 20;
 // After an error the rest of the request is read and dropped for so long, that the client may read our answer first.
 constexpr Duration kLinger = std::chrono::seconds(2);
 
@@ -57,6 +61,13 @@ bool writeWhole(int fd, std::string_view bytes) {
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return true;
+}
+
+bool worthCompressing(const Response& response) {
+    const std::string_view type = response.content_type;
+    const bool text = type.starts_with("text/") || type.starts_with("application/json");
+    return text && !response.file && response.body.size() >= kGzipFrom && response.body.size() <= kGzipUpTo &&
+           find(response.headers, "Content-Encoding").empty();
 }
 
 } // namespace
@@ -162,12 +173,17 @@ void Connection::takeRequest() {
     head_only_ = request_.method == "HEAD";
     http_1_0_ = message.version() < 11;
     keep_alive_ = message.keep_alive();
+    accepts_gzip_ = acceptsGzip(find(request_.headers, "Accept-Encoding"));
     body_bytes_ = 0;
 
     std::optional<Target> target = parseTarget(request_.target);
     if (!target) return refuse(400, "the path is malformed\n");
     request_.path = std::move(target->path);
     request_.query = std::move(target->query);
+    if (std::optional<Response> refusal = shared_->router.refuse(request_)) {
+        keep_alive_ = keep_alive_ && parser_->is_done();
+        return answer(*std::move(refusal));
+    }
     Router::Match match = shared_->router.match(request_.method, request_.path);
     if (match.entry == nullptr) {
         keep_alive_ = keep_alive_ && parser_->is_done();
@@ -333,6 +349,11 @@ std::string Connection::headOf(const Response& response, std::optional<std::uint
 
 void Connection::answer(Response response) {
     state_ = State::kWriting;
+    if (accepts_gzip_ && worthCompressing(response)) {
+        response.body = gzip(response.body);
+        response.headers.emplace_back("Content-Encoding", "gzip");
+        response.headers.emplace_back("Vary", "Accept-Encoding");
+    }
     std::optional<std::uint64_t> length = response.file ? response.file->length : response.body.size();
     if (response.status == 204) length.reset();
     out_ = {headOf(response, length, false), std::string()};
@@ -357,6 +378,7 @@ void Connection::refuse(int status, std::string why) {
     upload_.reset();
     keep_alive_ = false;
     head_only_ = false;
+    accepts_gzip_ = false;
     answer(textResponse(status, std::move(why)));
 }
 
@@ -385,8 +407,7 @@ void Connection::onWritten() {
         deadline_ = Clock::time_point::max();
         {
             const std::lock_guard lock(stream_->mutex);
-            stream_->bytes -= stream_in_flight_;
-            stream_in_flight_ = 0;
+            stream_->taken(std::exchange(stream_in_flight_, 0));
         }
         if (stream_finished_) {
             endStream("ended");
@@ -454,14 +475,14 @@ void Connection::flushStream() {
         const std::lock_guard lock(stream_->mutex);
         stream_->flush_posted = false;
         while (!stream_->queue.empty() && out_[0].size() < kPieceBytes) {
-            const std::string chunk = std::move(stream_->queue.front());
+            const Body chunk = std::move(stream_->queue.front());
             stream_->queue.pop_front();
-            stream_in_flight_ += chunk.size();
+            stream_in_flight_ += chunk->size();
             if (http_1_0_) {
-                out_[0] += chunk;
+                out_[0] += *chunk;
             } else {
-                out_[0] += absl::StrFormat("%x\r\n", chunk.size());
-                out_[0] += chunk;
+                out_[0] += absl::StrFormat("%x\r\n", chunk->size());
+                out_[0] += *chunk;
                 out_[0] += "\r\n";
             }
         }
@@ -497,7 +518,7 @@ void Connection::endStream(std::string_view why) {
         why = state->ended;
         state->told = true;
         state->queue.clear();
-        state->bytes = 0;
+        state->taken(state->bytes);
         callback = std::exchange(state->callback, nullptr);
     }
     if (callback) callback(std::string(why));

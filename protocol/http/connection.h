@@ -57,14 +57,16 @@ struct Shared {
     std::atomic<std::uint64_t> refused{0};
     std::atomic<std::size_t> connections{0};
     std::atomic<std::size_t> streams{0};
+    std::atomic<std::size_t> stream_bytes{0};
     std::atomic<std::size_t> body_bytes{0}; // changed by the server's thread alone
 };
 
 // A stream's queue, between whoever writes and the connection that sends.
 struct Stream::State {
     std::mutex mutex;
-    std::deque<std::string> queue;
-    std::size_t bytes = 0;  // queued or being sent
+    std::deque<Body> queue;
+    std::size_t bytes = 0;     // queued or being sent
+    std::size_t uncounted = 0; // of them, the chunk that found the queue empty
     bool finishing = false; // end() was called
     bool flush_posted = false;
     std::string ended; // why; empty while it lives
@@ -72,6 +74,13 @@ struct Stream::State {
     std::function<void(std::string)> callback;
     std::weak_ptr<Connection> connection;
     std::shared_ptr<Shared> shared;
+
+    bool wouldOverflow(std::size_t more) const;
+    void taken(std::size_t count) {
+        bytes -= count;
+        uncounted = 0; // the first to be taken
+        shared->stream_bytes -= count;
+    }
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -140,6 +149,7 @@ private:
     std::optional<Parser> parser_;
     Request request_;
     bool keep_alive_ = false;
+    bool accepts_gzip_ = false;
     bool head_only_ = false; // HEAD
     bool http_1_0_ = false;
     const Router::Entry* route_ = nullptr;

@@ -36,7 +36,7 @@ void Router::upload(std::string_view method, std::string_view prefix, UploadGate
 
 void Router::strip(std::string_view prefix) { stripped_.emplace_back(withoutSlash(prefix)); }
 
-Router::Match Router::match(std::string_view method, std::string_view path) const {
+std::string_view Router::stripped(std::string_view path) const {
     path = withoutSlash(path);
     for (const std::string& prefix : stripped_) {
         if (!path.starts_with(prefix)) continue;
@@ -44,7 +44,15 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
         if (rest.empty()) path = "/";
         if (rest.starts_with('/')) path = rest;
     }
+    return path;
+}
 
+std::optional<Response> Router::refuse(const Request& request) const {
+    return guard_ ? guard_(request, stripped(request.path)) : std::nullopt;
+}
+
+Router::Match Router::match(std::string_view method, std::string_view path) const {
+    path = stripped(path);
     Match match;
     const auto look = [&](const std::map<std::string, Methods, std::less<>>& table, std::string_view at) {
         const auto methods = table.find(at);
@@ -53,6 +61,7 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
         if (found == methods->second.end() && method == "HEAD") found = methods->second.find("GET");
         if (found == methods->second.end()) found = methods->second.find("*");
         if (found == methods->second.end()) {
+            if (!match.allow.empty()) return false; // said by a longer path
             for (const auto& [allowed, entry] : methods->second) {
                 match.allow += match.allow.empty() ? allowed : ", " + allowed;
             }

@@ -129,20 +129,21 @@ std::optional<Request::Credentials> credentialsOf(int fd) {
 // The copies share an outer pointer, whose end is the stream's; the connection has the state itself.
 Stream::Stream(const std::shared_ptr<State>& state) : state_(state.get(), [state](State*) { finish(state); }) {}
 
-bool Stream::write(std::string chunk) {
+bool Stream::write(Body chunk) {
     if (state_ == nullptr) return false;
-    if (chunk.empty()) return ended().empty(); // an empty chunk would be the last one
+    if (chunk->empty()) return ended().empty(); // an empty chunk would be the last one
     bool cut = false;
     {
         const std::lock_guard lock(state_->mutex);
         State& state = *state_;
         if (!state.ended.empty() || state.finishing) return false;
-        // One chunk always fits: a whole state may be larger than any queue.
-        if (state.bytes > 0 && state.bytes + chunk.size() > state.shared->options.stream_queue_bytes) {
+        if (state.wouldOverflow(chunk->size())) {
             state.ended = "client too slow";
             cut = true;
         } else {
-            state.bytes += chunk.size();
+            if (state.bytes == 0) state.uncounted = chunk->size();
+            state.bytes += chunk->size();
+            state.shared->stream_bytes += chunk->size();
             state.queue.push_back(std::move(chunk));
             if (std::exchange(state.flush_posted, true)) return true;
         }
@@ -153,6 +154,14 @@ bool Stream::write(std::string chunk) {
         cut ? alive->close("client too slow") : alive->flushStream();
     });
     return !cut;
+}
+
+bool Stream::State::wouldOverflow(std::size_t more) const {
+    if (bytes == 0) return false;
+    const ServerOptions& options = shared->options;
+    if (bytes - uncounted + more > options.stream_queue_bytes) return true;
+    const std::size_t share = options.all_streams_bytes / std::max<std::size_t>(1, shared->streams);
+    return shared->stream_bytes + more > options.all_streams_bytes && bytes + more > share;
 }
 
 void Stream::finish(const std::shared_ptr<State>& state) {
@@ -382,7 +391,8 @@ void Server::postAfter(Duration delay, std::function<void()> work) {
 
 Server::Counts Server::counts() const {
     const Shared& shared = *state_->shared;
-    return {shared.requests, shared.refused, shared.connections, shared.streams, shared.body_bytes};
+    return {shared.requests, shared.refused,      shared.connections,
+            shared.streams,  shared.stream_bytes, shared.body_bytes};
 }
 
 } // namespace stoa::http

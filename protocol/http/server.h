@@ -14,6 +14,7 @@
 // a Responder or a Stream then talks into the void.
 #pragma once
 
+#include "protocol/body.h"
 #include "protocol/http/message.h"
 #include "protocol/units.h"
 
@@ -24,6 +25,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -33,14 +35,17 @@ namespace stoa::http {
 class Connection; // the server's end of a client's socket
 
 // A response without an end: each write() makes one HTTP chunk. Copies are the same stream; usable from any thread.
-// What a client doesn't read waits in a queue of at most ServerOptions::stream_queue_bytes; when that is passed, the
-// stream has ended and the connection is cut. When the last copy goes, the stream ends as by end().
+// What a client doesn't read waits in a queue of at most ServerOptions::stream_queue_bytes (a chunk that finds it empty
+// is not counted: a whole state may be larger); when that is passed, the stream has ended and the connection is cut.
+// When the last copy goes, the stream ends as by end().
 class Stream {
 public:
     Stream() = default;
 
     // False when the stream has ended, be it that the client is gone, or that it reads too slowly.
-    bool write(std::string chunk);
+    bool write(std::string chunk) { return write(makeBody(std::move(chunk))); }
+    // The same chunk to many streams takes its memory once.
+    bool write(Body chunk);
     // Bytes written that the client hasn't taken yet, for who can wait with the next write().
     std::size_t queued() const;
     // After what was written.
@@ -101,6 +106,11 @@ public:
     void upload(std::string_view method, std::string_view prefix, UploadGate gate, UploadHandler handler);
     // Requests below `prefix` are routed as if it weren't there: "/master/state" reaches "/state".
     void strip(std::string_view prefix);
+    // Asked first for every request, when its headers are there and before method or body are looked at; a Response is the
+    // answer. `path` is that of the request without a stripped prefix.
+    using Guard = std::function<std::optional<Response>(const Request&, std::string_view path)>;
+    void guard(Guard guard) { guard_ = std::move(guard); }
+    std::optional<Response> refuse(const Request& request) const;
 
     struct Entry {
         Handler handler; // one of these is set
@@ -121,7 +131,9 @@ private:
     Entry& entry(std::map<std::string, Methods, std::less<>>& table, std::string_view method, std::string_view path);
     std::map<std::string, Methods, std::less<>> exact_;
     std::map<std::string, Methods, std::less<>> subtrees_;
+    std::string_view stripped(std::string_view path) const;
     std::vector<std::string> stripped_;
+    Guard guard_;
 };
 
 struct ServerOptions {
@@ -138,6 +150,8 @@ struct ServerOptions {
     std::size_t max_body_bytes = std::size_t{16} << 20;    // of one request; beyond: 413
     std::size_t max_bodies_bytes = std::size_t{64} << 20;  // of all requests being read; beyond: 503
     std::size_t stream_queue_bytes = std::size_t{4} << 20; // of one stream; beyond: it ends
+    // Of all streams; beyond: each ends that is written to and holds more than its share.
+    std::size_t all_streams_bytes = std::size_t{512} << 20;
     Duration header_timeout = std::chrono::seconds(10);    // from the first byte to the end of the headers
     Duration body_timeout = std::chrono::seconds(60);      // for a whole body; for each piece of an upload
     Duration idle_timeout = std::chrono::seconds(75);      // between two requests
@@ -164,6 +178,7 @@ public:
         std::uint64_t refused = 0; // connections at the bound, and requests over a limit
         std::size_t connections = 0;
         std::size_t streams = 0;
+        std::size_t stream_bytes = 0; // that streams' clients have not taken yet
         std::size_t body_bytes = 0; // held in memory, of requests being read or answered
     };
     Counts counts() const; // from any thread

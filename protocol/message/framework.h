@@ -17,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,6 +27,38 @@
 namespace stoa {
 
 using Labels = std::map<std::string, std::string>;
+
+// What a scheduler said it understands; it is spoken to accordingly.
+enum class Capability : std::uint8_t {
+    kRevocableResources,
+    kTaskKillingState,
+    kGpuResources,
+    kSharedResources,
+    kPartitionAware,
+    kMultiRole,
+    kReservationRefinement,
+    kRegionAware,
+};
+inline constexpr std::size_t kCapabilities = 8;
+
+class Capabilities {
+public:
+    constexpr Capabilities() = default;
+    constexpr Capabilities(std::initializer_list<Capability> all) {
+        for (const Capability one : all) add(one);
+    }
+    // What the SDK's driver understands, and so every framework that does not speak for itself.
+    static constexpr Capabilities native() {
+        return {Capability::kTaskKillingState, Capability::kPartitionAware, Capability::kMultiRole,
+                Capability::kReservationRefinement};
+    }
+    constexpr void add(Capability one) { bits_ |= std::uint8_t(1U << static_cast<unsigned>(one)); }
+    constexpr bool has(Capability one) const { return (bits_ & (1U << static_cast<unsigned>(one))) != 0; }
+    friend constexpr bool operator==(Capabilities, Capabilities) = default;
+
+private:
+    std::uint8_t bits_ = 0;
+};
 
 struct FrameworkInfo {
     std::string name;
@@ -38,6 +71,7 @@ struct FrameworkInfo {
     std::string webui_url;
     std::string principal;
     Labels labels;
+    Capabilities capabilities = Capabilities::native();
     friend bool operator==(const FrameworkInfo&, const FrameworkInfo&) = default;
 };
 
@@ -71,7 +105,17 @@ struct TaskInfo {
     AgentId agent;
     ExecutorId executor; // empty: a command task
     Resources resources;
-    Body body;
+    Body body; // of a task with an executor, that executor's description is in it (codec/executor_info.h)
+};
+
+// One process for many tasks of its framework on one agent. What it holds is held once an agent while it lives,
+// beside what its tasks hold.
+struct ExecutorInfo {
+    ExecutorId id;
+    std::string name;
+    Resources resources;
+    Body body; // schema/task.capnp's ExecutorInfo, whole, in its one canonical form: two with equal bodies are the same
+    friend bool operator==(const ExecutorInfo& a, const ExecutorInfo& b) { return *a.body == *b.body; }
 };
 
 // Where a peer's HTTP door is.
@@ -95,6 +139,7 @@ struct Offer {
     // The first offer of the gang that this one is of; empty: of none. A gang's offers come in one message and are
     // accepted in one call, or else declined; when one of them ends, all do.
     OfferId gang{};
+    std::vector<ExecutorId> executors{}; // the framework's that live on the agent: they need nothing of the offer
 };
 
 using Uuid = std::array<std::uint8_t, 16>;
@@ -181,12 +226,18 @@ struct Shutdown {
     ExecutorId executor;
 };
 struct Teardown {};
+// Replaces what the framework said of itself when it subscribed: all of it, or, when something may not change, nothing.
+struct UpdateFramework {
+    FrameworkInfo info;
+    std::vector<std::string> suppressed_roles;
+};
 
 } // namespace call
 
 using Call =
     std::variant<call::Subscribe, call::Accept, call::Decline, call::Revive, call::Suppress, call::SetDemands,
-                 call::Kill, call::Acknowledge, call::Reconcile, call::Message, call::Shutdown, call::Teardown>;
+                 call::Kill, call::Acknowledge, call::Reconcile, call::Message, call::Shutdown, call::Teardown,
+                 call::UpdateFramework>;
 
 namespace event {
 

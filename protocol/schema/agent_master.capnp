@@ -57,6 +57,7 @@ struct FrameworkInfo {
   webuiUrl @7 :Text;
   principal @8 :Text;
   labels @9 :List(Label);
+  capabilities @10 :List(Task.FrameworkInfo.Capability); # null: a native driver's
 }
 
 struct TaskInfo {
@@ -66,6 +67,13 @@ struct TaskInfo {
   executor @3 :Text;
   resources @4 :Bundle;
   body @5 :Data;
+}
+
+struct ExecutorInfo {
+  id @0 :Text;
+  name @1 :Text;
+  resources @2 :Bundle;
+  body @3 :Data;
 }
 
 struct TaskOutcome {
@@ -99,6 +107,11 @@ struct AgentTask {
   status @3 :TaskStatus;
 }
 
+struct AgentExecutor {
+  framework @0 :Text;
+  info @1 :ExecutorInfo;
+}
+
 struct FromAgent {
   union {
     register @0 :Register;
@@ -112,6 +125,7 @@ struct FromAgent {
     incarnation @1 :Incarnation;
     tasks @2 :List(AgentTask);
     frameworks @3 :List(FrameworkInfo);
+    executors @4 :List(AgentExecutor);
   }
   struct StatusUpdate {
     framework @0 :Text;
@@ -149,6 +163,7 @@ struct ToAgent {
   struct Launch {
     framework @0 :FrameworkInfo;
     task @1 :TaskInfo;
+    newExecutor @2 :Bool;
   }
   struct Kill {
     framework @0 :Text;

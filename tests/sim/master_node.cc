@@ -21,6 +21,7 @@ struct DestinationOf {
     Destination operator()(const master::ToAgentPeer& effect) const { return effect.peer; }
     Destination operator()(const master::ToFrameworkPeer& effect) const { return effect.peer; }
     Destination operator()(const master::ClosePeer& effect) const { return effect.peer; }
+    Destination operator()(const master::CallAnswered& effect) const { return effect.peer; }
     Destination operator()(const master::Delta&) const { return kReadModel; }
 };
 
@@ -164,6 +165,8 @@ void MasterNode::perform(master::Effect effect) {
         process_->kinds.erase(close->peer);
         parts_.trace.line("master", absl::StrCat("close ", close->peer, ": ", close->why));
         process_->sessions.close(close->peer, close->why, now());
+    } else if (const auto* answer = std::get_if<master::CallAnswered>(&effect)) {
+        parts_.trace.line("master", absl::StrCat("answer ", answer->peer, ": ", answer->status.ToString()));
     } else {
         parts_.checker.revealed(std::get<master::Delta>(effect));
     }

@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -38,6 +39,9 @@ struct TestFramework {
 
 class World {
 public:
+    // Sees each effect before the world takes it.
+    std::function<void(const Effect&)> tap;
+
     explicit World(Options options = {}, Recovered recovered = {}) { start(std::move(options), std::move(recovered)); }
 
     // ---- Time and input
@@ -202,6 +206,10 @@ public:
     }
     TaskStatus updateTo(const TestFramework& framework) { return heardOne<event::Update>(framework).status; }
     bool closed(Peer peer) const { return closed_.contains(peer); }
+    std::optional<absl::Status> answer(std::uint64_t request) const {
+        const auto found = answers_.find(request);
+        return found == answers_.end() ? std::nullopt : std::optional(found->second);
+    }
     template <class R>
     std::vector<R> stored() const {
         std::vector<R> some;
@@ -270,12 +278,15 @@ private:
         for (Output::Said& said : out.effects) {
             ASSERT_LE(said.waits_for, master_->recordsAppended());
             all_said_.push_back(said);
+            if (tap) tap(said.effect);
             if (auto* to_agent = std::get_if<ToAgentPeer>(&said.effect)) {
                 said_to_agents_[to_agent->peer].push_back(std::move(to_agent->message));
             } else if (auto* to_framework = std::get_if<ToFrameworkPeer>(&said.effect)) {
                 said_to_frameworks_[to_framework->peer].push_back(std::move(to_framework->event));
             } else if (auto* close = std::get_if<ClosePeer>(&said.effect)) {
                 closed_[close->peer] = close->why;
+            } else if (auto* answer = std::get_if<CallAnswered>(&said.effect)) {
+                answers_[answer->request] = answer->status;
             } else {
                 deltas_.push_back(std::get<Delta>(std::move(said.effect)));
             }
@@ -292,6 +303,7 @@ private:
     std::map<Peer, std::deque<ToAgent>> said_to_agents_;
     std::map<Peer, std::deque<Event>> said_to_frameworks_;
     std::map<Peer, std::string> closed_;
+    std::map<std::uint64_t, absl::Status> answers_;
     std::vector<Record> stored_; // by all leaders so far
     std::size_t stored_before_ = 0;
     std::vector<Delta> deltas_; // of this leader
