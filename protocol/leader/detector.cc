@@ -68,7 +68,9 @@ absl::StatusOr<std::unique_ptr<Detector>> makeDetector(std::string_view where, c
 
 absl::StatusOr<MasterInfo> detectLeader(std::string_view where, Duration patience, const DetectorOptions& options) {
     if (!isZooKeeperAddress(where)) return fixedMaster(where, options.fixed_port);
-    absl::StatusOr<std::unique_ptr<Detector>> detector = makeDetector(where, options);
+    DetectorOptions quiet = options;
+    quiet.quiet = true;
+    absl::StatusOr<std::unique_ptr<Detector>> detector = makeDetector(where, quiet);
     if (!detector.ok()) return detector.status();
     const Time end = bootTime() + patience;
     bool any = false;

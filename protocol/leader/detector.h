@@ -40,6 +40,7 @@ enum class FixedPort : std::uint8_t { kWire, kHttp };
 struct DetectorOptions {
     FixedPort fixed_port = FixedPort::kWire;
     Duration session_timeout = std::chrono::seconds(10); // with ZooKeeper
+    bool quiet = false;                                  // nothing into the log: a person waits, and is told otherwise
 };
 
 class Detector {

@@ -26,9 +26,9 @@ constexpr Duration kRetry = std::chrono::seconds(1);
 
 class ZooKeeperDetector : public Detector {
 public:
-    ZooKeeperDetector(ZooKeeperAddress address, Duration session_timeout)
-        : address_(std::move(address)), session_timeout_(session_timeout), poll_(::epoll_create1(EPOLL_CLOEXEC)),
-          timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
+    ZooKeeperDetector(ZooKeeperAddress address, const DetectorOptions& options)
+        : address_(std::move(address)), session_timeout_(options.session_timeout), quiet_(options.quiet),
+          poll_(::epoll_create1(EPOLL_CLOEXEC)), timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
         watch(timer_.get());
         open();
     }
@@ -43,7 +43,7 @@ public:
             if (due || expired_) open();
         } else if (due) {
             if (!connected_) {
-                LOG(WARNING) << "no connection to ZooKeeper at " << address_.toString() << "; still trying";
+                LOG_IF(WARNING, !quiet_) << "no connection to ZooKeeper at " << address_.toString() << "; still trying";
                 arm(kPatience);
             } else {
                 list();
@@ -69,6 +69,11 @@ private:
         CHECK_EQ(::timerfd_settime(timer_.get(), 0, &never, nullptr), 0);
     }
 
+    void complain(const absl::Status& status) const {
+        if (quiet_) return;
+        LOG_EVERY_T(WARNING, 10) << "can't find out who leads: " << status.message() << "; still trying";
+    }
+
     void open() {
         expired_ = connected_ = false;
         client_.reset();
@@ -78,7 +83,7 @@ private:
             address_.hosts, session_timeout_,
             {[this](ZooKeeper::Session session) { on(session); }, [this](const std::string& path) { changed(path); }});
         if (!client.ok()) {
-            LOG(WARNING) << client.status().message() << "; still trying";
+            complain(client.status());
             arm(kRetry);
             return;
         }
@@ -109,7 +114,7 @@ private:
     // After a lost connection the next one lists again; other failures are tried again after a while.
     void failed(const absl::Status& status) {
         if (absl::IsUnavailable(status) || absl::IsFailedPrecondition(status)) return;
-        LOG_EVERY_N(WARNING, 60) << "can't read who leads: " << status.message() << "; still trying";
+        complain(status);
         arm(kRetry);
     }
 
@@ -127,8 +132,8 @@ private:
     }
 
     void awaitPath() {
-        LOG(WARNING) << "ZooKeeper has no " << address_.path << ": no master was ever started with "
-                     << address_.toString() << "; waiting for one";
+        LOG_IF(WARNING, !quiet_) << "ZooKeeper has no " << address_.path << ": no master was ever started with "
+                                 << address_.toString() << "; waiting for one";
         listed_.clear();
         read();
         client_->exists(address_.path, true, [this](absl::StatusOr<bool> there) {
@@ -187,6 +192,7 @@ private:
 
     const ZooKeeperAddress address_;
     const Duration session_timeout_;
+    const bool quiet_;
     UniqueFd poll_;
     UniqueFd timer_;
     std::unique_ptr<ZooKeeper> client_;
@@ -201,7 +207,7 @@ private:
 } // namespace
 
 std::unique_ptr<Detector> makeZooKeeperDetector(ZooKeeperAddress address, const DetectorOptions& options) {
-    return std::make_unique<ZooKeeperDetector>(std::move(address), options.session_timeout);
+    return std::make_unique<ZooKeeperDetector>(std::move(address), options);
 }
 
 } // namespace stoa
