@@ -2,6 +2,7 @@
 #include "master/core/validation.h"
 #include "master/daemon.h"
 #include "protocol/daemon/command_line.h"
+#include "protocol/leader/zookeeper_address.h"
 #include "protocol/strings.h"
 #include "protocol/version.h"
 
@@ -20,6 +21,10 @@ DEFINE_int32(zmq_port, 5052, "port that agents and frameworks dial; 0: any free 
 DEFINE_string(port_file, "",
               "file into which the HTTP port and then the ZeroMQ port are written, a line each, when open");
 DEFINE_string(work_dir, "/var/lib/stoa/master", "the master's directory: its registry");
+DEFINE_string(
+    zk, "",
+    "zk://host:port,host:port/path: lead only when elected there, and keep the registry there; empty: lead alone");
+DEFINE_string(zk_session_timeout, "10s", "ZooKeeper takes a silent master's office away after this long");
 DEFINE_string(agent_timeout, "75s", "an agent without a session is unreachable after this long");
 DEFINE_string(offer_timeout, "60s", "an offer that nobody answers is taken back after this long; 0s: never");
 DEFINE_string(allocator, "drf", "who is offered what: drf, spread, or the path of a module's shared object");
@@ -63,6 +68,11 @@ stoa::master::DaemonOptions optionsFromFlags() {
     options.zmq_port = stoa::command_line::port("zmq_port", FLAGS_zmq_port);
     options.port_file = FLAGS_port_file;
     options.work_dir = std::filesystem::absolute(FLAGS_work_dir);
+    options.zookeeper = FLAGS_zk;
+    options.zookeeper_timeout = stoa::command_line::duration("zk_session_timeout", FLAGS_zk_session_timeout);
+    if (auto address = stoa::parseZooKeeperAddress(FLAGS_zk); !FLAGS_zk.empty() && !address.ok()) {
+        usageError(stoa::concat("--zk: ", address.status().message()));
+    }
     options.allocator = FLAGS_allocator;
     options.core.allocator.parameters = FLAGS_allocator_parameters;
     options.core.agent_timeout = stoa::command_line::duration("agent_timeout", FLAGS_agent_timeout);
@@ -83,9 +93,5 @@ int main(int argc, char** argv) {
         &argc, &argv);
     stoa::master::blockSignals();
 
-    auto daemon = stoa::master::Daemon::start(optionsFromFlags());
-    if (!daemon.ok()) return stoa::command_line::exitCode(daemon.status());
-    const absl::Status ended = (*daemon)->run();
-    daemon->reset();
-    return stoa::command_line::exitCode(ended);
+    return stoa::command_line::exitCode(stoa::master::Daemon::serve(optionsFromFlags()));
 }

@@ -12,6 +12,17 @@ namespace stoa::master {
 
 namespace {
 
+// What an element of a list takes besides its text.
+constexpr std::size_t kListEntry = 32;
+
+absl::Status validateDescription(std::string_view what, std::size_t size) {
+    if (size <= kMostDescription) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(toAbsl(what), "'s texts, lists and labels take ", size,
+                                                   " bytes together; at most ", kMostDescription, " are kept"));
+}
+
+} // namespace
+
 absl::Status validateAmounts(std::string_view what, const Resources& resources) {
     for (std::size_t i = 0; i < Resources::kScalars; ++i) {
         std::int64_t amount = resources.scalars()[i];
@@ -23,8 +34,6 @@ absl::Status validateAmounts(std::string_view what, const Resources& resources) 
     }
     return absl::OkStatus();
 }
-
-} // namespace
 
 absl::Status validateId(std::string_view what, std::string_view id) {
     if (id.empty()) return absl::InvalidArgumentError(absl::StrCat(toAbsl(what), " is empty"));
@@ -76,7 +85,10 @@ absl::Status validate(const FrameworkInfo& info) {
     if (info.failover_timeout < Duration::zero() || info.failover_timeout > Filters::kLongestRefuse) {
         return absl::InvalidArgumentError("failover_timeout must be between 0 and 365 days");
     }
-    return absl::OkStatus();
+    std::size_t size = info.name.size() + info.hostname.size() + info.webui_url.size() + info.principal.size();
+    for (const std::string& role : info.roles) size += role.size() + kListEntry;
+    for (const auto& [key, value] : info.labels) size += key.size() + value.size() + kListEntry;
+    return validateDescription("the framework", size);
 }
 
 absl::Status validate(const AgentInfo& info) {
@@ -85,6 +97,12 @@ absl::Status validate(const AgentInfo& info) {
     }
     if (absl::Status host = validateId("hostname", info.hostname); !host.ok()) return host;
     if (info.resources.empty()) return absl::InvalidArgumentError("the agent has no resources to offer");
+    // A range takes more in binary than the few digits it may have.
+    std::size_t size =
+        info.address.host.size() + info.isolation.size() + info.version.size() + info.resources.toString().size() * 4;
+    for (const auto& attribute : info.attributes)
+        size += attribute.name.size() + toString(attribute).size() * 4 + kListEntry;
+    if (absl::Status fits = validateDescription("the agent", size); !fits.ok()) return fits;
     return validateAmounts("the agent's resources", info.resources);
 }
 

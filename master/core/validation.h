@@ -15,6 +15,8 @@ namespace stoa::master {
 
 inline constexpr std::size_t kLongestId = 255;
 inline constexpr std::size_t kLongestName = 1024;
+// Of an agent's or a framework's description, which the registry keeps as one record: its texts and lists together.
+inline constexpr std::size_t kMostDescription = std::size_t{64} << 10;
 inline constexpr std::size_t kMostDemands = 1000;
 inline constexpr std::uint32_t kMostOfADemand = 1'000'000;
 // Thousandths, so ten thousand million units of anything: 200,000 such agents still add up within 63 bits.
@@ -24,6 +26,7 @@ inline constexpr std::int64_t kMostOfAScalar = 10'000'000'000'000;
 absl::Status validateId(std::string_view what, std::string_view id);
 // As in Mesos: "*", or a path of names without leading, trailing or double '/', '-' in front, ".", "..", "*", spaces.
 absl::Status validateRole(std::string_view role);
+absl::Status validateAmounts(std::string_view what, const Resources& resources);
 absl::Status validate(const FrameworkInfo& info);
 absl::Status validate(const AgentInfo& info);
 absl::Status validate(const TaskInfo& task);
