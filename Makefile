@@ -77,7 +77,7 @@ HEADERS := $(sort $(shell find protocol allocator master agent frameworks tests 
 MAINS := $(filter %/main.cc %_main.cc,$(SOURCES))
 
 # Archives, one a part. GENERATED comes from the schemas.
-ARCHIVES = protocol allocator master agent sdk batch cli sim
+ARCHIVES = protocol allocator master agent sdk batch cli sim testkit
 protocol_SOURCES := $(filter protocol/%,$(SOURCES))
 allocator_SOURCES := $(filter-out $(MAINS),$(filter allocator/%,$(SOURCES)))
 master_SOURCES := $(filter-out $(MAINS),$(filter master/%,$(SOURCES)))
@@ -86,6 +86,7 @@ sdk_SOURCES := $(filter frameworks/sdk/%,$(SOURCES))
 batch_SOURCES := $(filter-out $(MAINS),$(filter frameworks/batch/%,$(SOURCES)))
 cli_SOURCES := $(filter-out $(MAINS),$(filter frameworks/cli/%,$(SOURCES)))
 sim_SOURCES := $(filter-out $(MAINS),$(filter tests/sim/%,$(SOURCES)))
+testkit_SOURCES := $(filter tests/testkit/%,$(SOURCES))
 
 GENERATED := $(SCHEMAS:%=$(BUILD)/generated/%.h)
 
@@ -114,6 +115,7 @@ master_TESTED = master allocator protocol
 agent_TESTED = agent protocol
 frameworks_TESTED = cli batch sdk protocol
 sim_TESTED = $(stoa-sim_ARCHIVES)
+testkit_TESTED = testkit $(stoa-sim_ARCHIVES)
 
 INTEGRATION_TESTS := $(sort $(wildcard tests/integration/*_test.sh))
 SIM_TESTS := $(if $(filter tests/sim/main.cc,$(SOURCES)),$(sort $(wildcard tests/sim/*_test.sh)))
@@ -131,13 +133,15 @@ archives = $(patsubst %,$(BUILD)/lib/%.a,$(1))
 # A program whose main.cc is not there is left out.
 BUILT_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(filter $($(p)_MAIN),$(SOURCES)),$(BUILD)/bin/$(p)))
 BUILT_SHIM := $(if $(filter agent/shim/main.cc,$(SOURCES)),$(BUILD)/bin/stoa-shim)
-BUILT_LIBRARY := $(if $(sdk_SOURCES),$(BUILD)/lib/libstoa.so)
+BUILT_LIBRARIES := $(BUILD)/lib/libstoa.so $(BUILD)/lib/libstoa-testkit.so
+# Where bin/stoa finds them, here as where it is installed.
+BUILT_TEMPLATES := $(BUILD)/share/stoa/templates
 BUILT_TESTS := $(UNIT_FOLDERS:%=$(BUILD)/tests/unit-%)
 BUILT_EXAMPLES := $(EXAMPLES:docs/examples/%.cc=$(BUILD)/examples/%)
 BUILT_BENCHES := $(BENCHES:tests/bench/%.cc=$(BUILD)/bench/%)
 BUILT_BENCH_WORK := $(BENCH_WORK:tests/bench/%.c=$(BUILD)/bench/%)
 
-all: $(BUILT_PROGRAMS) $(BUILT_SHIM) $(BUILT_LIBRARY) ## build programs and library (the default)
+all: $(BUILT_PROGRAMS) $(BUILT_SHIM) $(BUILT_LIBRARIES) $(BUILT_TEMPLATES) ## build programs and library (the default)
 tests: all $(BUILT_TESTS) $(BUILT_EXAMPLES)
 benches: all $(BUILT_BENCHES) $(BUILT_BENCH_WORK)
 .PHONY: all tests benches
@@ -241,14 +245,27 @@ $(BUILD)/bin/stoa-shim: $(call objects,$(SHIM_SOURCES)) $(BUILD)/flags/shim
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -static -Wl,--gc-sections -Wl,-e,shimStart $(LINKER) $(filter %.o,$^) -o $@
 
-# Frameworks are linked with this. The number is the interface's: it changes when old programs would break.
-LIBRARY_NAME = libstoa.so.0
-$(BUILD)/lib/libstoa.so: $(call archives,sdk protocol) $(BUILD)/flags/link
+# Frameworks are linked with libstoa.so, and their tests with libstoa-testkit.so, too. The number is that of the SDK's
+# classes: it changes when what was built before would break.
+SDK_ABI := $(shell sed -n 's/^\#define STOA_SDK_ABI //p' frameworks/sdk/plugin.h)
+shared = $(Q)mkdir -p $(@D) && rm -f $@ && $(CXX) -shared -Wl,-soname,$(@F).$(SDK_ABI) -Wl,-z,defs \
+  -Wl,--version-script=packaging/libstoa.map $(LDFLAGS_ALL)
+named = $(Q)ln -sf $(@F) $@.$(SDK_ABI)
+
+$(BUILD)/lib/libstoa.so: $(call archives,sdk protocol) packaging/libstoa.map $(BUILD)/flags/link
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@ && $(CXX) -shared -Wl,-soname,$(LIBRARY_NAME) $(LDFLAGS_ALL) \
-	  -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(LIBS) -o $@
-	$(Q)ln -sf $(@F) $(@D)/$(LIBRARY_NAME)
+	$(shared) -Wl,--whole-archive $(filter %.a,$^) -Wl,--no-whole-archive $(LIBS) -o $@
+	$(named)
+
+# The simulator's parts that the test kit uses come in it; the SDK and the protocol it shares with what it tests.
+$(BUILD)/lib/libstoa-testkit.so: $(call archives,testkit sim master agent batch allocator) $(BUILD)/lib/libstoa.so
+	$(call say,LD,$@)
+	$(shared) -Wl,--whole-archive $< -Wl,--no-whole-archive $(filter-out $<,$(filter %.a,$^)) \
+	  -L$(BUILD)/lib -lstoa $(LIBS) -o $@
+	$(named)
+
+$(BUILT_TEMPLATES):
+	$(Q)mkdir -p $(@D) && ln -sfn $(abspath packaging/templates) $@
 
 define unit_test_rule
 $(BUILD)/tests/unit-$(1): $$(call objects,$$(filter tests/unit/$(1)/%,$$(SOURCES))) $$(call archives,$$($(1)_TESTED)) \
@@ -303,7 +320,7 @@ check: ## set up, build, run every test, check style and layers: what CI runs
 # The sanitized variants keep their own folders. Threads are what ThreadSanitizer looks at, so the pure parts'
 # tests are not repeated under it. Lint is a make of its own because it needs config.mk, which may not have been there
 # when this one began; not by $(MAKE), whose recipes run even under make -n.
-THREADED = $(filter-out allocator sim,$(UNIT_FOLDERS))
+THREADED = $(filter-out allocator sim testkit,$(UNIT_FOLDERS))
 check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@scripts/setup --full
 	@$(MAKE) --no-print-directory tests headers
@@ -360,32 +377,37 @@ check-style check-layers check-format:
 # ---- Installation ----------------------------------------------------------------------------------------------
 
 INSTALLED_PROGRAMS = $(BUILT_PROGRAMS) $(BUILT_SHIM)
-# A framework sees the SDK's headers, and those of the protocol that they include.
-INSTALLED_HEADERS = $(filter protocol/% frameworks/sdk/%,$(HEADERS))
+# What a framework, an allocator module or a framework's test includes; what these include goes with them.
+PUBLIC_HEADERS := $(filter-out %/stored_state.h,$(filter frameworks/sdk/%,$(HEADERS))) $(filter allocator/module.h allocator/module_face.h,$(HEADERS)) \
+  protocol/codec/task_body.h
 headers_to = $(DESTDIR)$(includedir)/stoa
+datadir = $(prefix)/share/stoa
 # Written for prefix=/usr, as Debian would have them.
 UNITS := $(wildcard packaging/systemd/*.service)
 unitdir = $(prefix)/lib/systemd/system
 
 install: all ## install under DESTDIR and prefix
-	$(Q)install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(headers_to)
-	$(Q)$(if $(INSTALLED_PROGRAMS),install $(INSTALLED_PROGRAMS) $(DESTDIR)$(bindir))
-	$(Q)$(if $(BUILT_LIBRARY),install $(BUILT_LIBRARY) $(DESTDIR)$(libdir)/$(LIBRARY_NAME) && \
-	  ln -sf $(LIBRARY_NAME) $(DESTDIR)$(libdir)/libstoa.so)
+	$(Q)install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(headers_to) $(DESTDIR)$(datadir)
+	$(Q)install $(INSTALLED_PROGRAMS) $(DESTDIR)$(bindir)
+	$(Q)for l in $(BUILT_LIBRARIES); do n=$${l##*/}; \
+	  install $$l $(DESTDIR)$(libdir)/$$n.$(VERSION) && ln -sf $$n.$(VERSION) $(DESTDIR)$(libdir)/$$n.$(SDK_ABI) && \
+	  ln -sf $$n.$(SDK_ABI) $(DESTDIR)$(libdir)/$$n || exit; done
 	$(Q)install -d $(DESTDIR)$(unitdir) && for u in $(UNITS); do \
 	  sed 's,/usr/bin/,$(bindir)/,' $$u > $(DESTDIR)$(unitdir)/$${u##*/} || exit; done
-	$(Q)for h in $(INSTALLED_HEADERS) $(SCHEMAS); do install -D -m 644 $$h $(headers_to)/$$h || exit; done
-	$(Q)cd $(BUILD)/generated && for h in $(GENERATED:$(BUILD)/generated/%=%); do \
-	  install -D -m 644 $$h $(abspath $(headers_to))/$$h || exit; done
-	$(Q)printf '%s\n' 'Name: stoa' 'Description: Frameworks for the Stoa cluster manager' 'Version: $(VERSION)' \
-	  'Requires: capnp absl_statusor absl_strings absl_flat_hash_map' 'Cflags: -std=c++20 -I$(includedir)/stoa' 'Libs: -L$(libdir) -lstoa' \
-	  > $(DESTDIR)$(libdir)/pkgconfig/stoa.pc
+	$(Q)set -o pipefail; $(CXX) $(CPPFLAGS_ALL) -std=c++20 -MM $(PUBLIC_HEADERS) tests/testkit/cluster.h | tr -s ' \\' '\n\n' | \
+	  grep -E '^(protocol|allocator|frameworks)/' | sort -u | while read -r h; do \
+	  install -D -m 644 $$h $(headers_to)/$$h || exit; done
+	$(Q)install -D -m 644 tests/testkit/cluster.h $(headers_to)/testkit/cluster.h
+	$(Q)cp -r --no-preserve=ownership packaging/templates $(DESTDIR)$(datadir)
+	$(Q)for p in packaging/pkgconfig/*.pc.in; do n=$${p##*/}; \
+	  sed 's,@prefix@,$(prefix),; s,@bindir@,$(bindir),; s,@libdir@,$(libdir),; s,@includedir@,$(includedir),; s,@abi@,$(SDK_ABI),; s,@version@,$(VERSION),g' \
+	  $$p > $(DESTDIR)$(libdir)/pkgconfig/$${n%.in} || exit; done
 
 uninstall: ## take away what install put there
 	rm -f $(INSTALLED_PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(bindir)/%)
 	rm -f $(UNITS:packaging/systemd/%=$(DESTDIR)$(unitdir)/%)
-	rm -f $(DESTDIR)$(libdir)/libstoa.so $(DESTDIR)$(libdir)/$(LIBRARY_NAME) $(DESTDIR)$(libdir)/pkgconfig/stoa.pc
-	rm -rf $(headers_to)
+	rm -f $(BUILT_LIBRARIES:$(BUILD)/lib/%=$(DESTDIR)$(libdir)/%*) $(DESTDIR)$(libdir)/pkgconfig/stoa{,-testkit}.pc
+	rm -rf $(headers_to) $(DESTDIR)$(datadir)
 .PHONY: install uninstall
 
 # ---- Cleaning, help --------------------------------------------------------------------------------------------

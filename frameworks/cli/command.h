@@ -53,6 +53,11 @@ void addAgents(CLI::App& app, Context& context);
 void addFrameworks(CLI::App& app, Context& context);
 void addTasks(CLI::App& app, Context& context);
 void addExplain(CLI::App& app, Context& context);
+void addFramework(CLI::App& app, Context& context);
+void addFrameworkNew(CLI::App& group, Context& context);
+void addFrameworkRun(CLI::App& group, Context& context);
+void addAllocator(CLI::App& app, Context& context);
+void addAllocatorNew(CLI::App& group, Context& context);
 
 // "stoa: <message>" on stderr; returns the code.
 int fail(const absl::Status& status, int code = kFailed);

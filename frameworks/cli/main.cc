@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
     using namespace stoa::cli;
     addGlobalOptions(app, context);
     for (auto add : {addUp, addDown, addRun, addSubmit, addJobs, addWait, addLogs, addFetch, addKill, addAgents,
-                     addFrameworks, addTasks, addExplain}) {
+                     addFrameworks, addTasks, addExplain, addFramework, addAllocator}) {
         add(app, context);
     }
     // What stands behind "--" is a command of the user's, and none of our business.

@@ -20,6 +20,7 @@ public:
     virtual void begin(Time now) = 0;
     virtual void end() = 0;
     virtual FrameworkInfo info() const = 0; // with the id, once it is durable
+    virtual std::vector<std::string> suppressedRoles() const { return {}; }
     virtual bool explicitAcknowledgements() const { return false; }
 
     virtual void told(const sdk::Told& told, Time now) = 0;

@@ -23,6 +23,7 @@ void FrameworkNode::begin() {
     parts_.trace.line(brain_->name(), "starts");
     sdk::DriverCore::Options options;
     options.framework = brain_->info();
+    options.suppressed_roles = brain_->suppressedRoles();
     options.explicit_acknowledgements = brain_->explicitAcknowledgements();
     process_ = std::make_unique<Process>(parts_.rng.next(), std::move(options), session_counters_, now());
 }
@@ -34,11 +35,11 @@ void FrameworkNode::end() {
 }
 
 void FrameworkNode::run() {
-    sdk::DriverOutput output;
+    sdk::DriverOutput& output = process_->output;
     for (Frame& frame : std::exchange(process_->frames, {})) process_->session.onFrame(std::move(frame), now(), out_);
     process_->session.tick(now(), out_);
-    for (DialerArrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival), output);
-    tell(output);
+    for (DialerArrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival));
+    tell();
     brain_->wake(now());
     for (const Call& call : brain_->takeCalls()) {
         const absl::Status said = process_->driver.call(call, output);
@@ -46,6 +47,9 @@ void FrameworkNode::run() {
             parts_.trace.line(brain_->name(), absl::StrCat(said.ok() ? "-> " : "not said: ", show(call)));
         }
         if (!said.ok()) brain_->notSaid(call, now());
+        if (const auto* wanted = std::get_if<call::SetDemands>(&call)) {
+            parts_.checker.gangsWanted(process_->driver.frameworkId(), wanted->demands);
+        }
     }
     for (const AddressedCall& call : std::exchange(output.calls, {})) {
         process_->session.send(process_->session.session(), makeBody(encode(call)), now(), out_);
@@ -63,7 +67,8 @@ void FrameworkNode::run() {
     wakeAt(brain_->nextDeadline());
 }
 
-void FrameworkNode::onArrival(DialerArrival arrival, sdk::DriverOutput& output) {
+void FrameworkNode::onArrival(DialerArrival arrival) {
+    sdk::DriverOutput& output = process_->output;
     if (const auto* connected = std::get_if<dialed::Connected>(&arrival)) {
         process_->driver.step(sdk::Connected{connected->epoch}, now(), output);
     } else if (const auto* message = std::get_if<dialed::Message>(&arrival)) {
@@ -73,15 +78,26 @@ void FrameworkNode::onArrival(DialerArrival arrival, sdk::DriverOutput& output) 
         if (const auto* subscribed = std::get_if<event::Subscribed>(&*event)) {
             parts_.checker.frameworkSubscribed(subscribed->framework, subscribed->epoch);
         }
+        if (const auto* offers = std::get_if<event::Offers>(&*event)) {
+            parts_.checker.offered(process_->driver.frameworkId(), offers->offers);
+        }
         if (parts_.trace.on()) parts_.trace.line(brain_->name(), "<- " + show(*event));
         process_->driver.step(sdk::Received{*std::move(event)}, now(), output);
     } else {
         process_->driver.step(sdk::Gone{std::get<dialed::Gone>(arrival).why}, now(), output);
     }
-    tell(output);
+    tell();
 }
 
-void FrameworkNode::tell(sdk::DriverOutput& output) {
+absl::Status FrameworkNode::say(Call call) {
+    if (!process_) return absl::UnavailableError("the framework is down");
+    if (parts_.trace.on()) parts_.trace.line(brain_->name(), "-> " + show(call));
+    poke();
+    return process_->driver.call(std::move(call), process_->output);
+}
+
+void FrameworkNode::tell() {
+    sdk::DriverOutput& output = process_->output;
     for (const sdk::Told& told : std::exchange(output.told, {})) {
         if (const auto* update = std::get_if<event::Update>(&told)) {
             parts_.checker.frameworkTold(process_->driver.frameworkId(), update->status);

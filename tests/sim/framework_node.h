@@ -35,6 +35,8 @@ public:
 
     Brain& brain() { return *brain_; }
     const sdk::DriverCore* driver() const { return process_ ? &process_->driver : nullptr; }
+    // For a brain that wants an answer at once, as a scheduler does of its driver; Unavailable while the process is down.
+    absl::Status say(Call call);
 
 protected:
     void begin() override;
@@ -49,10 +51,11 @@ private:
         DialerSession session;
         sdk::DriverCore driver;
         std::vector<Frame> frames;
+        sdk::DriverOutput output; // of the driver, to be carried out in this turn
     };
 
-    void onArrival(DialerArrival arrival, sdk::DriverOutput& output);
-    void tell(sdk::DriverOutput& output);
+    void onArrival(DialerArrival arrival);
+    void tell();
 
     Parts parts_;
     std::unique_ptr<Brain> brain_;

@@ -34,25 +34,36 @@ void Machine::launch(const TaskKey& key) {
     container.ignores_term = rng_.below(4) == 0;
     const std::uint64_t life = container.life;
     const Duration start = std::chrono::microseconds(500 + rng_.below(20'000));
-    if (strikes(Fault::kLaunchFailure)) {
-        queue_.schedule(node_, start, [this, key, life] {
-            auto found = containers_.find(key);
-            if (found == containers_.end() || found->second.life != life || !found->second.known.running) return;
-            found->second.known.running = false;
-            found->second.known.failed = "execvp nosuch: No such file or directory";
-            tell_(agent::launcher_says::ContainerFailed{key, found->second.known.failed});
-        });
-        return;
+    if (options_.play) {
+        container.play = options_.play(key);
+        container.ignores_term = container.play->ignores_term;
+        if (!container.play->failed.empty()) return fail(key, start, container.play->failed);
+    } else if (strikes(Fault::kLaunchFailure)) {
+        return fail(key, start, "execvp nosuch: No such file or directory");
     }
     container.known.pid = static_cast<std::int64_t>(1000 + life);
     container.known.start_time = static_cast<std::uint64_t>(queue_.now().time_since_epoch().count());
     queue_.schedule(node_, start, [this, key, life] { started(key, life); });
 }
 
+void Machine::fail(const TaskKey& key, Duration in, std::string why) {
+    const std::uint64_t life = containers_.at(key).life;
+    queue_.schedule(node_, in, [this, key, life, why = std::move(why)] {
+        auto found = containers_.find(key);
+        if (found == containers_.end() || found->second.life != life || !found->second.known.running) return;
+        found->second.known.running = false;
+        found->second.known.failed = why;
+        tell_(agent::launcher_says::ContainerFailed{key, why});
+    });
+}
+
 void Machine::started(const TaskKey& key, std::uint64_t life) {
     auto found = containers_.find(key);
     if (found == containers_.end() || found->second.life != life || !found->second.known.running) return;
     tell_(agent::launcher_says::ContainerStarted{key, found->second.known.pid, found->second.known.start_time, ""});
+    if (const std::optional<Play>& play = found->second.play) {
+        return endIn(key, play->run, play->wait_status, play->out_of_memory);
+    }
     const Duration run(
         static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(options_.longest_task.count()))));
     if (strikes(Fault::kOutOfMemory)) {

@@ -14,15 +14,25 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace stoa::sim {
 
 class Machine {
 public:
+    // How a container goes, where chance is not to say it.
+    struct Play {
+        Duration run{0};
+        int wait_status = 0;
+        bool out_of_memory = false;
+        std::string failed; // not empty: it does not start, for this reason
+        bool ignores_term = false;
+    };
     struct Options {
         FaultPlan faults;
         Duration longest_task = std::chrono::seconds(20);
+        std::function<Play(const TaskKey&)> play; // may be empty
     };
     // What the launcher tells the agent; dropped while the agent is down.
     using Tell = std::function<void(agent::Input)>;
@@ -52,8 +62,10 @@ private:
         std::uint64_t life = 0; // tells a stale event
         bool ignores_term = false;
         bool shim_lost = false; // started under a shim that is gone
+        std::optional<Play> play;
     };
 
+    void fail(const TaskKey& key, Duration in, std::string why);
     void started(const TaskKey& key, std::uint64_t life);
     void ended(const TaskKey& key, std::uint64_t life, int wait_status, bool out_of_memory);
     void endIn(const TaskKey& key, Duration in, int wait_status, bool out_of_memory);
