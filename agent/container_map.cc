@@ -1,5 +1,7 @@
 #include "agent/container_map.h"
 
+#include "agent/core/executors.h"
+#include "protocol/codec/executor_info.h"
 #include "protocol/strings.h"
 
 #include <glog/logging.h>
@@ -39,9 +41,15 @@ launcher_says::KnownContainer knownOf(TaskKey key, const LauncherEvent& state) {
 
 absl::StatusOr<std::vector<launcher_says::KnownContainer>> ContainerMap::recover(const std::vector<Record>& records) {
     for (const Record& record : records) {
-        const auto* launch = std::get_if<LaunchIntended>(&record);
-        if (launch == nullptr) continue;
-        TaskKey key{launch->framework.id, launch->task.id};
+        TaskKey key;
+        if (const auto* launch = std::get_if<LaunchIntended>(&record)) {
+            if (!launch->task.executor.empty()) continue; // its executor has the container
+            key = {launch->framework.id, launch->task.id};
+        } else if (const auto* executor = std::get_if<ExecutorIntended>(&record)) {
+            key = containerKey({executor->framework.id, executor->info.id}, executor->run);
+        } else {
+            continue;
+        }
         collector_.keep(Sandboxes::relative(key));
         keys_.emplace(containerId(key), std::move(key));
     }
@@ -111,14 +119,45 @@ absl::Status ContainerMap::prepare(const LaunchContainer& effect) {
     if (!user.ok()) return user.status();
     const auto sandbox = sandboxes_.create(key, user->uid, user->gid);
     if (!sandbox.ok()) return sandbox.status();
-    ContainerSpec container = containerSpec(effect.framework, effect.task, *spec, *user, *sandbox, options_.launch);
-    if (spec->inputs.empty()) {
-        launch(key, container);
-    } else {
-        fetching_.insert_or_assign(key, std::move(container));
-        fetcher_.submit({key, spec->inputs, *sandbox, user->uid, user->gid});
-    }
+    launchWith(key, *spec, containerSpec(effect.framework, effect.task, *spec, *user, *sandbox, options_.launch), *user);
     return absl::OkStatus();
+}
+
+void ContainerMap::launchWith(const TaskKey& key, const TaskSpec& spec, ContainerSpec container, const TaskUser& user) {
+    if (spec.inputs.empty()) return launch(key, container);
+    Fetcher::Job job{key, spec.inputs, container.sandbox, user.uid, user.gid};
+    fetching_.insert_or_assign(key, std::move(container));
+    fetcher_.submit(std::move(job));
+}
+
+void ContainerMap::carryOut(const LaunchExecutor& effect, Time) {
+    if (absl::Status ready = prepare(effect); !ready.ok()) fail(effect.key, std::string(ready.message()));
+}
+
+absl::Status ContainerMap::prepare(const LaunchExecutor& effect) {
+    collector_.keep(Sandboxes::relative(effect.key));
+    const absl::StatusOr<TaskSpec> spec = readExecutorBody(effect.info);
+    if (!spec.ok()) return spec.status();
+    const absl::StatusOr<TaskUser> user = taskUser(effect.framework, spec->command, options_.users);
+    if (!user.ok()) return user.status();
+    const auto sandbox = sandboxes_.create(effect.key, user->uid, user->gid);
+    if (!sandbox.ok()) return sandbox.status();
+    launchWith(effect.key, *spec, executorContainerSpec(effect, *spec, *user, *sandbox, options_.launch), *user);
+    return absl::OkStatus();
+}
+
+void ContainerMap::carryOut(const LimitContainer& effect, Time) {
+    const std::int64_t cpus_milli = effect.limits.scalar(Resources::kCpus).count;
+    const std::int64_t memory_bytes = bytesOfMegabytes(effect.limits.scalar(Resources::kMem)).count;
+    if (const auto waiting = fetching_.find(effect.key); waiting != fetching_.end()) {
+        waiting->second.cpus_milli = cpus_milli;
+        waiting->second.memory_bytes = memory_bytes;
+        return;
+    }
+    const absl::Status status = launcher_.setLimits(containerId(effect.key), cpus_milli, memory_bytes);
+    if (!status.ok() && !absl::IsNotFound(status)) {
+        LOG(WARNING) << "limits of executor " << effect.key.task << ": " << status;
+    }
 }
 
 void ContainerMap::launch(const TaskKey& key, const ContainerSpec& spec) {
@@ -130,9 +169,9 @@ void ContainerMap::launch(const TaskKey& key, const ContainerSpec& spec) {
 }
 
 void ContainerMap::carryOut(const SignalContainer& effect, Time now) {
-    const absl::Status status = launcher_.signal(containerId(effect.key), SIGTERM);
+    const absl::Status status = launcher_.signal(containerId(effect.key), effect.signal);
     if (later(status, effect, now) || status.ok() || absl::IsNotFound(status)) return; // its end is on its way
-    LOG(WARNING) << "SIGTERM to task " << effect.key.task << ": " << status;
+    LOG(WARNING) << "signal " << effect.signal << " to task " << effect.key.task << ": " << status;
 }
 
 void ContainerMap::carryOut(const DestroyContainer& effect, Time now) {

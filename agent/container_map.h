@@ -46,6 +46,8 @@ public:
     void carryOut(const SignalContainer& effect, Time now);
     void carryOut(const DestroyContainer& effect, Time now);
     void carryOut(const ForgetContainer& effect, Time now);
+    void carryOut(const LaunchExecutor& effect, Time now);
+    void carryOut(const LimitContainer& effect, Time now);
 
     // What launcher and fetcher have to say, and what failed at once. Also says again what is due.
     std::vector<Input> take(Time now);
@@ -55,6 +57,9 @@ public:
 
 private:
     absl::Status prepare(const LaunchContainer& effect);
+    absl::Status prepare(const LaunchExecutor& effect);
+    // At once, or when its input files are there.
+    void launchWith(const TaskKey& key, const TaskSpec& spec, ContainerSpec container, const TaskUser& user);
     void launch(const TaskKey& key, const ContainerSpec& spec);
     void fail(const TaskKey& key, std::string reason);
     // True when `status` says that there is no shim just now; the effect is then said again.

@@ -5,9 +5,11 @@
 #include "protocol/strings.h"
 
 #include <absl/hash/hash.h>
+#include <absl/strings/str_format.h>
 #include <glog/logging.h>
 
 #include <poll.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -47,6 +49,15 @@ std::string firstLine(const char* file) {
     return line;
 }
 
+// 256 bits that nobody guesses.
+std::string randomToken() {
+    std::uint8_t bytes[32] = {};
+    PCHECK(::getrandom(bytes, sizeof bytes, 0) == sizeof bytes);
+    std::string token;
+    for (const std::uint8_t byte : bytes) token += absl::StrFormat("%02x", byte);
+    return token;
+}
+
 // One container's effects keep their order; those of two may share a queue, which does no harm.
 Destination destinationOf(const Effect& effect) {
     return std::visit(
@@ -55,10 +66,11 @@ Destination destinationOf(const Effect& effect) {
             const auto of = [](const TaskKey& key) { return Destination{absl::HashOf(key)} | 2; };
             if constexpr (std::is_same_v<Kind, ToMaster> || std::is_same_v<Kind, Stop>)
                 return kToMaster;
-            else if constexpr (std::is_same_v<Kind, TaskChanged> || std::is_same_v<Kind, TaskGone>)
+            else if constexpr (std::is_same_v<Kind, TaskChanged> || std::is_same_v<Kind, TaskGone> ||
+                               std::is_same_v<Kind, ExecutorChanged> || std::is_same_v<Kind, ExecutorGone>)
                 return kToDoors;
             else if constexpr (std::is_same_v<Kind, LaunchContainer>)
-                return of({one.framework.id, one.task.id});
+                return of(TaskKey{one.framework.id, one.task.id});
             else
                 return of(one.key);
         },
@@ -135,6 +147,7 @@ absl::Status Daemon::openParts() {
     launcher.run_dir = options_.run_dir.empty() ? options_.work_dir / "run" : options_.run_dir;
     launcher.output_cap_bytes = options_.output_cap_bytes;
     launcher.writable_roots = options_.writable_roots;
+    launcher.work_directory_roots = options_.work_directory_roots;
     launcher.cgroups = options_.cgroups;
     auto made = makeLauncher(std::move(launcher));
     if (!made.ok()) return made.status();
@@ -154,6 +167,8 @@ absl::Status Daemon::openParts() {
     map.users = options_.users;
     map.launch.pids_limit = options_.pids_limit;
     map.launch.output_cap_bytes = options_.output_cap_bytes;
+    map.launch.executor_shutdown_grace = options_.executor_shutdown_grace;
+    map.launch.executor_backoff_most = options_.executor_reregistration / 2; // so that none comes too late
     containers_ = std::make_unique<ContainerMap>(std::move(map), *launcher_, *fetcher_, *sandboxes_, *collector_);
     std::vector<Record> records = state_->takeRecords();
     auto known = containers_->recover(records);
@@ -169,6 +184,7 @@ absl::Status Daemon::openParts() {
     for (const launcher_says::KnownContainer& one : *known) {
         if (one.running || one.launching) doors.live.insert(Sandboxes::relative(one.key));
     }
+    doors.executors = &executors_;
     auto opened = Doors::start(std::move(doors));
     if (!opened.ok()) return opened.status();
     doors_ = *std::move(opened);
@@ -212,6 +228,10 @@ absl::Status Daemon::startCore(std::vector<Record> records, std::vector<launcher
     core.info.version = options_.version;
     core.incarnation = {firstLine("/proc/sys/kernel/random/boot_id"), state_->workId()};
     core.kill_grace = options_.kill_grace;
+    core.executor_registration = options_.executor_registration;
+    core.executor_reregistration = options_.executor_reregistration;
+    core.executor_shutdown_grace = options_.executor_shutdown_grace;
+    core.make_token = randomToken;
     const bool brackets = core.info.address.host.find(':') != std::string::npos;
     containers_->setDoor(concat("http://", brackets ? "[" : "", core.info.address.host, brackets ? "]" : "", ":",
                                 core.info.address.port));
@@ -250,18 +270,17 @@ absl::Status Daemon::run() {
 
 Time Daemon::soonest() const {
     Time at = Time::max();
-    for (const std::optional<Time>& one : {agent_->nextDeadline(), containers_->nextDeadline(), metrics_at_}) {
+    for (const std::optional<Time>& one :
+         {agent_->nextDeadline(), containers_->nextDeadline(), executors_.nextDeadline(), metrics_at_}) {
         if (one) at = std::min(at, *one);
     }
     return at;
 }
 
 bool Daemon::waitForEvents() {
-    pollfd ready[] = {{signals_.get(), POLLIN, 0},
-                      {launcher_->fd(), POLLIN, 0},
-                      {fetcher_->eventFd(), POLLIN, 0},
-                      {state_->eventFd(), POLLIN, 0},
-                      {masters_->eventFd(), POLLIN, 0}};
+    pollfd ready[] = {{signals_.get(), POLLIN, 0},       {launcher_->fd(), POLLIN, 0},
+                      {fetcher_->eventFd(), POLLIN, 0},  {state_->eventFd(), POLLIN, 0},
+                      {executors_.eventFd(), POLLIN, 0}, {masters_->eventFd(), POLLIN, 0}};
     timespec timeout{};
     const Time at = soonest();
     if (at != Time::max()) {
@@ -282,6 +301,8 @@ bool Daemon::waitForEvents() {
 // All that has happened, then one write to the state, then what may be carried out.
 void Daemon::turn() {
     for (const Input& input : containers_->take(now())) step(input);
+    executors_.handle(
+        *agent_, [this](const Input& input) { step(input); }, now());
     if (masters_) takeFromMaster();
     state_->drain();
     if (absl::Status failed = state_->failure(); !failed.ok()) {
@@ -353,6 +374,15 @@ void Daemon::carryOut(Effect& effect) {
                     masters_->sendIn(session_, makeBody(encode(one.message)));
             } else if constexpr (std::is_same_v<Kind, Stop>) {
                 stop_ = std::move(one);
+            } else if constexpr (std::is_same_v<Kind, ToExecutor>) {
+                executors_.send(one);
+            } else if constexpr (std::is_same_v<Kind, EndStream>) {
+                executors_.end(one);
+            } else if constexpr (std::is_same_v<Kind, ExecutorChanged>) {
+                shown_.push_back(std::move(one));
+            } else if constexpr (std::is_same_v<Kind, ExecutorGone>) {
+                collector_->release(sandboxOf(one.key));
+                shown_.push_back(std::move(one));
             } else if constexpr (std::is_same_v<Kind, TaskGone>) {
                 collector_->release(Sandboxes::relative(one.key));
                 shown_.push_back(std::move(one));

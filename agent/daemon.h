@@ -12,6 +12,7 @@
 #include "agent/container_map.h"
 #include "agent/core/agent.h"
 #include "agent/doors.h"
+#include "agent/doors_executors.h"
 #include "agent/state/agent_state.h"
 #include "protocol/leader/master_links.h"
 #include "protocol/output_commit.h"
@@ -45,9 +46,13 @@ struct DaemonOptions {
     std::string attributes;
     UserPolicy users;
     std::vector<std::string> writable_roots;
+    std::vector<std::string> work_directory_roots;
     std::int64_t output_cap_bytes = 0;
     std::int64_t pids_limit = 0;
     Duration kill_grace = std::chrono::seconds(3);
+    Duration executor_registration = std::chrono::minutes(1);
+    Duration executor_reregistration = std::chrono::seconds(2);
+    Duration executor_shutdown_grace = std::chrono::seconds(5);
     Duration gc_delay = std::chrono::hours(24 * 7);
     std::string version;
     std::vector<std::pair<std::string, std::string>> flags; // as /flags shows them
@@ -87,6 +92,7 @@ private:
     std::unique_ptr<Collector> collector_;
     std::unique_ptr<Fetcher> fetcher_;
     std::unique_ptr<ContainerMap> containers_;
+    ExecutorDoor executors_; // before the server in doors_, which serves it
     std::unique_ptr<Doors> doors_;
     std::unique_ptr<Rng> rng_;
     std::unique_ptr<Agent> agent_;

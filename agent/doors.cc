@@ -5,6 +5,7 @@
 #include "protocol/http/files.h"
 #include "protocol/strings.h"
 
+#include <algorithm>
 #include <chrono>
 #include <type_traits>
 
@@ -46,7 +47,12 @@ http::Router Doors::routes() {
     });
     addFiles(router);
     addUploads(router);
+    if (options_.executors != nullptr) options_.executors->addTo(router);
     return router;
+}
+
+std::string sandboxOf(const ExecutorKey& key) {
+    return Sandboxes::relative({key.framework, TaskId(key.executor.value())});
 }
 
 void Doors::show(std::vector<Change> changes) {
@@ -61,6 +67,11 @@ void Doors::show(std::vector<Change> changes) {
                         view_->info = std::move(one);
                     } else if constexpr (std::is_same_v<Kind, DaemonMetrics>) {
                         view_->metrics = std::move(one);
+                    } else if constexpr (std::is_same_v<Kind, ExecutorChanged>) {
+                        view_->apply(std::move(one));
+                    } else if constexpr (std::is_same_v<Kind, ExecutorGone>) {
+                        view_->apply(one);
+                        follower_->ended(sandboxOf(one.key));
                     } else if constexpr (std::is_same_v<Kind, TaskChanged>) {
                         const std::string sandbox = Sandboxes::relative({one.framework, one.info.id});
                         if (view_->apply(std::move(one))) follower_->ended(sandbox);
@@ -90,13 +101,16 @@ void Doors::followOutput(http::Request request, http::Responder responder) {
         responder.respond(http::serveBelow(request, options_.sandboxes, concat(sandbox, "/", file)));
         return;
     }
-    const std::int64_t offset = request.number("offset").value_or(0);
-    if (offset < 0) {
-        responder.respond(http::textResponse(400, "offset: not a number of 0 or more"));
+    std::int64_t offset = request.number("offset").value_or(0);
+    const std::int64_t tail = request.number("tail").value_or(-1);
+    if (offset < 0 || (request.parameter("tail") && tail < 0)) {
+        responder.respond(http::textResponse(400, "offset, tail: not a number of 0 or more"));
         return;
     }
     const bool live = view_->live.contains(sandbox);
-    if (!live && !http::openBelow(options_.sandboxes, concat(sandbox, "/", file)).ok()) {
+    const auto opened = http::openBelow(options_.sandboxes, concat(sandbox, "/", file));
+    if (opened.ok() && tail >= 0) offset = std::max(offset, static_cast<std::int64_t>(opened->size) - tail);
+    if (!live && !opened.ok()) {
         responder.respond(
             http::textResponse(404, concat("no task \"", key.task.value(), "\" of framework \"", key.framework.value(),
                                            "\" runs here, and it left no \"", file, "\"")));

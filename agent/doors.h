@@ -4,7 +4,8 @@
 // says; ids become directory names by directoryName().
 //
 //   GET /files/download?path=/frameworks/F/executors/T/runs/latest/FILE     (T: the task; as Mesos names sandboxes)
-//   GET /api/stoa/sandbox/F/T/FILE?offset=N&follow=1     chunks, until the task has ended and all was sent
+//   GET /api/stoa/sandbox/F/T/FILE?offset=N&follow=1     chunks, until the task has ended and all was sent; with
+//                                                        tail=N no more than the last N bytes of what is there
 //   PUT, GET, DELETE /api/stoa/uploads/NAME
 //
 // It answers from a copy of the agent's tasks that only the server's thread touches; show() brings it up to date.
@@ -12,6 +13,7 @@
 #pragma once
 
 #include "agent/core/agent.h"
+#include "agent/doors_executors.h"
 #include "agent/follower.h"
 #include "protocol/http/server.h"
 #include "protocol/leader/master_links.h"
@@ -52,6 +54,7 @@ public:
         std::uint64_t upload_bytes = std::uint64_t{1} << 30;      // of one file
         std::uint64_t all_upload_bytes = std::uint64_t{10} << 30; // of all; beyond: 507
         std::vector<std::pair<std::string, std::string>> flags;   // as /flags shows them
+        ExecutorDoor* executors = nullptr; // served here; absent: nobody asks for it
         std::set<std::string> live; // sandboxes still written to, of a former agent's tasks, until show() tells of them
     };
     static constexpr std::size_t kMostEnded = 1000; // tasks kept for /state after their end; the oldest goes
@@ -61,7 +64,7 @@ public:
 
     std::uint16_t port() const { return server_->port(); }
 
-    using Change = std::variant<AgentInfo, TaskChanged, TaskGone, DaemonMetrics>;
+    using Change = std::variant<AgentInfo, TaskChanged, TaskGone, ExecutorChanged, ExecutorGone, DaemonMetrics>;
     void show(std::vector<Change> changes);
 
 private:
@@ -79,6 +82,9 @@ private:
     std::unique_ptr<Follower> follower_;
     std::unique_ptr<http::Server> server_;
 };
+
+// Below the sandboxes' root, as Sandboxes::relative() names it.
+std::string sandboxOf(const ExecutorKey& key);
 
 // "/frameworks/F/executors/T/runs/latest/FILE" as a path below the sandboxes' root; absent for what names no sandbox.
 std::optional<std::string> sandboxPath(std::string_view virtual_path);

@@ -52,6 +52,7 @@ void putTask(Json& json, const TaskChanged& task) {
     put(json, "id", task.info.id.value());
     put(json, "name", task.info.name);
     put(json, "framework_id", task.framework.value());
+    put(json, "executor_id", task.info.executor.value());
     put(json, "state", name(task.state));
     putResources(json, "resources", task.info.resources);
     put(json, "statuses");
@@ -59,8 +60,22 @@ void putTask(Json& json, const TaskChanged& task) {
     const std::string status = toJson(task.status);
     json.RawValue(status.data(), status.size(), rapidjson::kObjectType);
     json.EndArray();
-    put(json, "sandbox",
-        concat("/frameworks/", task.framework.value(), "/executors/", task.info.id.value(), "/runs/latest"));
+    const std::string& sandbox = task.info.executor.empty() ? task.info.id.value() : task.info.executor.value();
+    put(json, "sandbox", concat("/frameworks/", task.framework.value(), "/executors/", sandbox, "/runs/latest"));
+    json.EndObject();
+}
+
+void putExecutor(Json& json, const ExecutorChanged& executor) {
+    json.StartObject();
+    put(json, "executor_id", executor.info.id.value());
+    put(json, "name", executor.info.name);
+    put(json, "framework_id", executor.framework.value());
+    put(json, "container", executor.run);
+    put(json, "subscribed");
+    json.Bool(executor.subscribed);
+    putResources(json, "resources", executor.info.resources);
+    put(json, "directory",
+        concat("/frameworks/", executor.framework.value(), "/executors/", executor.info.id.value(), "/runs/latest"));
     json.EndObject();
 }
 
@@ -105,6 +120,17 @@ void Doors::View::apply(const TaskGone& gone) {
     if (ended.size() > kMostEnded) ended.pop_front();
 }
 
+void Doors::View::apply(ExecutorChanged change) {
+    ExecutorKey key{change.framework, change.info.id};
+    live.insert(sandboxOf(key));
+    executors.insert_or_assign(std::move(key), std::move(change));
+}
+
+void Doors::View::apply(const ExecutorGone& gone) {
+    live.erase(sandboxOf(gone.key));
+    executors.erase(gone.key);
+}
+
 std::string Doors::View::stateJson(const std::vector<std::pair<std::string, std::string>>& flags) const {
     rapidjson::StringBuffer buffer;
     Json json(buffer);
@@ -130,6 +156,10 @@ std::string Doors::View::stateJson(const std::vector<std::pair<std::string, std:
     for (const auto& [key, task] : tasks) {
         if (!isTerminal(task.state)) putTask(json, task);
     }
+    json.EndArray();
+    put(json, "executors");
+    json.StartArray();
+    for (const auto& [key, executor] : executors) putExecutor(json, executor);
     json.EndArray();
     put(json, "completed_tasks");
     json.StartArray();
@@ -178,7 +208,15 @@ std::string Doors::View::metricsText() const {
           std::pair("stray_acknowledgement", core.stray_acknowledgements),
           std::pair("stray_container", core.stray_containers), std::pair("dropped_message", core.dropped_messages),
           std::pair("lost_at_recovery", core.lost_at_recovery), std::pair("out_of_memory", core.out_of_memory),
-          std::pair("unknown_exit", core.unknown_exits), std::pair("registration", core.registrations)}) {
+          std::pair("unknown_exit", core.unknown_exits), std::pair("registration", core.registrations),
+          std::pair("executor_launch", core.executor_launches),
+          std::pair("executor_subscription", core.executor_subscriptions),
+          std::pair("executor_resubscription", core.executor_resubscriptions),
+          std::pair("executor_update", core.executor_updates),
+          std::pair("executor_update_repeated", core.executor_updates_repeated),
+          std::pair("executor_update_illegal", core.executor_updates_illegal),
+          std::pair("executor_timeout", core.executor_timeouts),
+          std::pair("executor_shutdown", core.executor_shutdowns), std::pair("executor_end", core.executors_ended)}) {
         add(families.back(), static_cast<double>(count), "event", what);
     }
     one("stoa_agent_state_commits_total", "Commits of the agent's state, each one fdatasync", MetricType::Counter,

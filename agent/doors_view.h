@@ -15,10 +15,13 @@ struct Doors::View {
     std::map<TaskKey, TaskChanged> tasks; // known to the core
     std::deque<TaskChanged> ended;        // forgotten by it, newest last
     std::set<std::string> live;           // sandboxes in which something may still be written
+    std::map<ExecutorKey, ExecutorChanged> executors;
 
     // True for a task that ends with it.
     bool apply(TaskChanged change);
     void apply(const TaskGone& gone);
+    void apply(ExecutorChanged change);
+    void apply(const ExecutorGone& gone);
 
     std::string stateJson(const std::vector<std::pair<std::string, std::string>>& flags) const;
     std::string metricsText() const;

@@ -3,6 +3,7 @@
 #include "agent/sandboxes.h"
 #include "protocol/strings.h"
 
+#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ namespace stoa::agent {
 namespace {
 
 constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr int kMostGroups = 64;
 constexpr std::size_t kReadable = 80; // of each id in a container's name
 
 std::optional<TaskUser> userNamed(const std::string& name) {
@@ -23,7 +25,14 @@ std::optional<TaskUser> userNamed(const std::string& name) {
     if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
         return std::nullopt;
     }
-    return TaskUser{name, entry.pw_uid, entry.pw_gid};
+    TaskUser user{name, entry.pw_uid, entry.pw_gid, {}};
+    int count = kMostGroups;
+    user.groups.resize(kMostGroups);
+    // A user in more of them gets the first ones, and -1 says so.
+    const bool all = ::getgrouplist(name.c_str(), entry.pw_gid, user.groups.data(), &count) >= 0;
+    if (all) user.groups.resize(static_cast<std::size_t>(count));
+    std::erase(user.groups, entry.pw_gid);
+    return user;
 }
 
 TaskUser ownUser() {
@@ -32,9 +41,9 @@ TaskUser ownUser() {
     passwd* found = nullptr;
     const uid_t uid = ::geteuid();
     if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-        return {entry.pw_name, uid, ::getegid()};
+        return {entry.pw_name, uid, ::getegid(), {}};
     }
-    return {concat(uid), uid, ::getegid()};
+    return {concat(uid), uid, ::getegid(), {}};
 }
 
 } // namespace
@@ -94,8 +103,50 @@ ContainerSpec containerSpec(const FrameworkInfo& framework, const TaskInfo& task
     container.pids_limit = policy.pids_limit;
     container.uid = user.uid;
     container.gid = user.gid;
+    container.groups = user.groups;
+    container.work_directory = spec.work_directory;
     container.writable_paths = spec.writable_paths;
     container.output_cap_bytes = policy.output_cap_bytes;
+    return container;
+}
+
+namespace {
+
+// As Mesos writes durations.
+std::string durationText(Duration duration) {
+    if (duration % std::chrono::seconds(1) == Duration(0)) return concat(duration / std::chrono::seconds(1), "secs");
+    return concat(duration / std::chrono::milliseconds(1), "ms");
+}
+
+} // namespace
+
+ContainerSpec executorContainerSpec(const LaunchExecutor& launch, const TaskSpec& spec, const TaskUser& user,
+                                    const std::filesystem::path& sandbox, const LaunchPolicy& policy) {
+    TaskInfo as_task;
+    as_task.id = launch.key.task;
+    as_task.resources = launch.limits;
+    ContainerSpec container = containerSpec(launch.framework, as_task, spec, user, sandbox, policy);
+    std::map<std::string, std::string> environment(container.environment.begin(), container.environment.end());
+    environment.erase("STOA_TASK_ID");
+    const std::string_view endpoint = std::string_view(policy.door).substr(std::string_view("http://").size());
+    environment["MESOS_FRAMEWORK_ID"] = launch.framework.id.value();
+    environment["MESOS_EXECUTOR_ID"] = launch.info.id.value();
+    environment["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = launch.token;
+    environment["MESOS_DIRECTORY"] = sandbox.string();
+    environment["MESOS_SANDBOX"] = sandbox.string();
+    environment["MESOS_AGENT_ENDPOINT"] = endpoint;
+    environment["MESOS_SLAVE_ID"] = policy.agent.value();
+    environment["MESOS_SLAVE_PID"] = concat("slave(1)@", endpoint);
+    environment["MESOS_CHECKPOINT"] = "1"; // agents of ours always find their executors again
+    environment["MESOS_RECOVERY_TIMEOUT"] = durationText(policy.executor_recovery_timeout);
+    environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = durationText(policy.executor_backoff_most);
+    environment["MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD"] =
+        durationText(spec.kill_grace.value_or(policy.executor_shutdown_grace));
+    environment["MESOS_HTTP_COMMAND_EXECUTOR"] = "0";
+    if (!launch.framework.roles.empty()) environment["MESOS_ALLOCATION_ROLE"] = launch.framework.roles.front();
+    environment["LIBPROCESS_IP"] = endpoint.substr(0, endpoint.rfind(':'));
+    environment["LIBPROCESS_PORT"] = "0";
+    container.environment.assign(environment.begin(), environment.end());
     return container;
 }
 

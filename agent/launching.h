@@ -6,6 +6,7 @@
 #pragma once
 
 #include "agent/containers/launcher.h"
+#include "agent/core/events.h"
 #include "protocol/codec/task_body.h"
 #include "protocol/message/framework.h"
 
@@ -16,6 +17,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace stoa::agent {
 
@@ -23,6 +25,7 @@ struct TaskUser {
     std::string name;
     uid_t uid = 0;
     gid_t gid = 0;
+    std::vector<gid_t> groups{}; // supplementary, as this machine knows them
 };
 
 struct UserPolicy {
@@ -42,9 +45,17 @@ struct LaunchPolicy {
     std::string door; // "http://host:port" of this agent
     std::int64_t pids_limit = 0;
     std::int64_t output_cap_bytes = 0;
+    // What executors are told of.
+    Duration executor_shutdown_grace = std::chrono::seconds(5);
+    Duration executor_recovery_timeout = std::chrono::minutes(15); // so long they wait for an agent that is away
+    Duration executor_backoff_most = std::chrono::seconds(2);      // between two tries to subscribe
 };
 
 ContainerSpec containerSpec(const FrameworkInfo& framework, const TaskInfo& task, const TaskSpec& spec,
                             const TaskUser& user, const std::filesystem::path& sandbox, const LaunchPolicy& policy);
+
+// `spec` is that of readExecutorBody(). The environment is the one that the executors of the Mesos API know.
+ContainerSpec executorContainerSpec(const LaunchExecutor& launch, const TaskSpec& spec, const TaskUser& user,
+                                    const std::filesystem::path& sandbox, const LaunchPolicy& policy);
 
 } // namespace stoa::agent

@@ -38,9 +38,16 @@ DEFINE_bool(allow_root_tasks, false, "let tasks of root run as root");
 DEFINE_string(unprivileged_user, "nobody",
               "user of tasks that name none, or that name root without --allow_root_tasks");
 DEFINE_string(allow_writable, "", "directories, by commas, under which a task may ask for writable paths");
+DEFINE_string(allowed_work_directories, "/home,/tmp",
+              "directories, by commas, below which a task may start in one, and write to it");
 DEFINE_int64(output_cap, 10 << 20, "bytes of stdout, and of stderr, after which they are rotated");
 DEFINE_int64(pids_limit, 4096, "processes and threads of one task; 0: no limit");
 DEFINE_string(kill_grace, "3s", "between SIGTERM and SIGKILL, where neither task nor kill says otherwise");
+DEFINE_string(executor_registration_timeout, "1m", "from an executor's launch until it has to subscribe");
+DEFINE_string(executor_reregistration_timeout, "2s",
+              "after the agent's restart, until an executor that lives has to subscribe again");
+DEFINE_string(executor_shutdown_grace_period, "5s",
+              "between an executor's shutdown and SIGKILL, where the executor doesn't say otherwise");
 DEFINE_string(gc_delay, "168h", "age at which an ended task's sandbox is removed; less as the disk fills");
 DEFINE_bool(insecure, false, "allow an HTTP door beyond loopback though nobody has to prove who he is");
 
@@ -86,9 +93,20 @@ stoa::agent::DaemonOptions optionsFromFlags() {
     for (const std::string_view root : stoa::split(FLAGS_allow_writable, ',')) {
         if (!root.empty()) options.writable_roots.emplace_back(root);
     }
+    for (const std::string_view root : stoa::split(FLAGS_allowed_work_directories, ',')) {
+        if (root.empty()) continue;
+        if (root.front() != '/') usageError(stoa::concat("--allowed_work_directories: \"", root, "\" is not absolute"));
+        options.work_directory_roots.emplace_back(root);
+    }
     options.output_cap_bytes = FLAGS_output_cap;
     options.pids_limit = FLAGS_pids_limit;
     options.kill_grace = stoa::command_line::duration("kill_grace", FLAGS_kill_grace);
+    options.executor_registration =
+        stoa::command_line::duration("executor_registration_timeout", FLAGS_executor_registration_timeout);
+    options.executor_reregistration =
+        stoa::command_line::duration("executor_reregistration_timeout", FLAGS_executor_reregistration_timeout);
+    options.executor_shutdown_grace =
+        stoa::command_line::duration("executor_shutdown_grace_period", FLAGS_executor_shutdown_grace_period);
     options.gc_delay = stoa::command_line::duration("gc_delay", FLAGS_gc_delay);
     options.version = stoa::kVersion;
     options.flags = stoa::command_line::flagsOf(kThisFile);

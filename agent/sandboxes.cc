@@ -72,7 +72,8 @@ std::string directoryName(std::string_view id) {
 }
 
 std::string Sandboxes::relative(const TaskKey& key) {
-    return concat(directoryName(key.framework.value()), "/", directoryName(key.task.value()));
+    const std::string_view name = key.task.value();
+    return concat(directoryName(key.framework.value()), "/", directoryName(name.substr(0, name.find('/'))));
 }
 
 fs::path Sandboxes::of(const TaskKey& key) const { return root_ / relative(key); }

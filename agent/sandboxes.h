@@ -38,7 +38,8 @@ public:
 
     const std::filesystem::path& root() const { return root_; }
     std::filesystem::path of(const TaskKey& key) const;
-    // "<framework>/<task>", below root().
+    // "<framework>/<task>", below root(); "<framework>/<executor>" for the key of an executor's container, whatever its
+    // run (core/executors.h).
     static std::string relative(const TaskKey& key);
     // A new and empty one. One of an earlier task with the same id moves aside, to "<task>~1" and so on.
     absl::StatusOr<std::filesystem::path> create(const TaskKey& key, uid_t uid, gid_t gid) const;

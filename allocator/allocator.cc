@@ -373,7 +373,8 @@ absl::Status Allocator::accept(absl::Span<const OfferId> offers, absl::Span<cons
         eligibility_->freeGrew(agent);
     }
     const Time until = refusedUntil(refuse, now);
-    std::size_t remaining = launches.size();
+    auto remaining = static_cast<std::size_t>(
+        std::count_if(launches.begin(), launches.end(), [](const Launch& launch) { return launch.piece; }));
     for (const auto& [request, pieces] : served) {
         eligibility_->offerEnded(framework, request, pieces);
         if (request == kNoSlot) continue;

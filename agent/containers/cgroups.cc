@@ -246,6 +246,19 @@ absl::Status TaskCgroups::limit(const std::string& id, const CgroupLimits& limit
     return status;
 }
 
+absl::Status TaskCgroups::adjust(const std::string& id, CgroupLimits limits) {
+    const std::string memory = directory("memory", id);
+    const std::int64_t used = readNumber(memory + (unified_ ? "/memory.current" : "/memory.usage_in_bytes"));
+    if (limits.memory_bytes <= used) limits.memory_bytes = 0;
+    const std::string swap = memory + "/memory.memsw.limit_in_bytes";
+    // The sum may never be below its part, so on the way up it goes first.
+    if (!unified_ && limits.memory_bytes > readNumber(memory + "/memory.limit_in_bytes") &&
+        access(swap.c_str(), F_OK) == 0) {
+        if (absl::Status raised = writeFile(swap, absl::StrCat(limits.memory_bytes)); !raised.ok()) return raised;
+    }
+    return limit(id, limits);
+}
+
 CgroupUsage TaskCgroups::usage(const std::string& id) const {
     const std::string memory = directory("memory", id), cpu = directory("cpuacct", id);
     CgroupUsage usage;

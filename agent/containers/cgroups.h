@@ -52,6 +52,9 @@ public:
     // The directories a task's processes have to enter; the first lists them.
     absl::StatusOr<std::vector<std::string>> create(const std::string& id, const CgroupLimits& limits);
 
+    // Of a task that runs. Memory below what is in use is left as it is: v2 would kill for it, v1 refuses.
+    absl::Status adjust(const std::string& id, CgroupLimits limits);
+
     CgroupUsage usage(const std::string& id) const;
 
     // One that is still busy, with a process that is not reaped yet, is left for retryBusy().

@@ -45,6 +45,9 @@ struct ContainerSpec {
     std::int64_t pids_limit = 0;
     uid_t uid = 0;
     gid_t gid = 0;
+    std::vector<gid_t> groups; // supplementary
+    // Where the command starts, writable; below one of LauncherOptions::work_directory_roots. Empty: the sandbox.
+    std::string work_directory;
     std::vector<std::string> writable_paths; // each under one of LauncherOptions::writable_roots
     std::int64_t output_cap_bytes = 0;       // of stdout and of stderr; 0: LauncherOptions' cap
 };
@@ -100,6 +103,10 @@ public:
     // whatever goes wrong later comes as ContainerLaunchFailed.
     virtual absl::Status launch(const ContainerSpec& spec) = 0;
 
+    // Of one that was launched: other limits than its spec's from now on, 0 for none. Memory that is in use isn't taken
+    // away: then the old limit stays until the next call. Where nothing is limited, nothing happens.
+    virtual absl::Status setLimits(const std::string& id, std::int64_t cpus_milli, std::int64_t memory_bytes) = 0;
+
     // To the command, not to its children. A container that has ended or is unknown: NotFound. May get lost in the
     // moment in which the shim dies; destroy() does not.
     virtual absl::Status signal(const std::string& id, int signo) = 0;
@@ -128,6 +135,7 @@ struct LauncherOptions {
     std::filesystem::path run_dir;  // of the shim, absolute, at most 80 bytes; made when missing
     std::int64_t output_cap_bytes = 10 << 20;
     std::vector<std::string> writable_roots; // under which a task may ask for writable paths
+    std::vector<std::string> work_directory_roots; // under which a task may ask to start
     bool cgroups = true;                     // process only; oci always limits
 };
 

@@ -61,6 +61,7 @@ public:
     void member(const char* name, const char* value) { key(name), writer_.String(value); }
     void member(const char* name, bool value) { key(name), writer_.Bool(value); }
     void member(const char* name, unsigned value) { key(name), writer_.Uint(value); }
+    void number(unsigned value) { writer_.Uint(value); }
     template <typename Strings>
     void member(const char* name, const Strings& values) {
         key(name);
@@ -99,6 +100,12 @@ void writeProcess(Json& json, const ContainerSpec& spec) {
         json.object([&] {
             json.member("uid", unsigned{spec.uid});
             json.member("gid", unsigned{spec.gid});
+            if (!spec.groups.empty()) {
+                json.key("additionalGids");
+                json.array([&] {
+                    for (const gid_t group : spec.groups) json.number(group);
+                });
+            }
         });
         std::vector<std::string> arguments = {kInitPath, "init"};
         arguments.insert(arguments.end(), spec.argv.begin(), spec.argv.end());
@@ -106,7 +113,7 @@ void writeProcess(Json& json, const ContainerSpec& spec) {
         std::vector<std::string> environment;
         for (const auto& [name, value] : spec.environment) environment.push_back(absl::StrCat(name, "=", value));
         json.member("env", environment);
-        json.member("cwd", spec.sandbox.string());
+        json.member("cwd", spec.work_directory.empty() ? spec.sandbox.string() : spec.work_directory);
         json.key("capabilities");
         json.object([&] {
             const Options none = {};
@@ -132,6 +139,15 @@ void writeMounts(Json& json, const OciRuntime& runtime, const ContainerSpec& spe
     if (!error && isUnder(resolver.string(), "/run"))
         json.mount(resolver.string(), "bind", resolver.string(), {"bind", "ro", "nosuid", "nodev", "noexec"});
 
+    const auto writable = [&](const std::string& path) {
+        json.mount(path, "bind", path, {"rbind", "rw", "nosuid", "nodev"});
+    };
+    // What hides the agent's directories lies over a work directory that holds them, and below one that they hold.
+    const auto holds = [&](const fs::path& directory) {
+        return !directory.empty() && isUnder(spec.work_directory, directory.string());
+    };
+    const bool inside = holds(runtime.work_dir) || holds(runtime.run_dir);
+    if (!inside && !spec.work_directory.empty()) writable(spec.work_directory);
     std::vector<std::string> hidden;
     for (const fs::path& directory : {runtime.work_dir, runtime.run_dir}) {
         const std::string path = directory.string();
@@ -139,9 +155,7 @@ void writeMounts(Json& json, const OciRuntime& runtime, const ContainerSpec& spe
         hidden.push_back(path);
         json.mount(path, "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=755", "size=64k"});
     }
-    const auto writable = [&](const std::string& path) {
-        json.mount(path, "bind", path, {"rbind", "rw", "nosuid", "nodev"});
-    };
+    if (inside) writable(spec.work_directory);
     writable(spec.sandbox.string());
     for (const std::string& path : spec.writable_paths) writable(path);
 }

@@ -17,6 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace stoa::agent {
 namespace {
@@ -40,6 +41,14 @@ bool isUnder(const fs::path& path, const fs::path& directory) {
     return std::mismatch(directory.begin(), directory.end(), path.begin(), path.end()).first == directory.end();
 }
 
+bool isUnderAny(const fs::path& canonical, const std::vector<std::string>& roots) {
+    return std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+        std::error_code missing;
+        const fs::path allowed_root = fs::canonical(root, missing);
+        return !missing && isUnder(canonical, allowed_root);
+    });
+}
+
 // The paths as they are without symbolic links, or an error.
 absl::StatusOr<std::vector<std::string>> resolveWritable(const std::vector<std::string>& paths,
                                                          const std::vector<std::string>& roots) {
@@ -48,17 +57,29 @@ absl::StatusOr<std::vector<std::string>> resolveWritable(const std::vector<std::
         std::error_code error;
         const fs::path canonical = fs::canonical(path, error);
         if (error) return absl::InvalidArgumentError(absl::StrCat("writable path ", path, ": ", error.message()));
-        const bool allowed = std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
-            std::error_code missing;
-            const fs::path allowed_root = fs::canonical(root, missing);
-            return !missing && isUnder(canonical, allowed_root);
-        });
-        if (!allowed)
+        if (!isUnderAny(canonical, roots))
             return absl::PermissionDeniedError(
                 absl::StrCat("writable path ", path, " is under none that this agent allows"));
         resolved.push_back(canonical);
     }
     return resolved;
+}
+
+// Likewise; empty for none.
+absl::StatusOr<std::string> resolveWorkDirectory(const std::string& path, const std::vector<std::string>& roots) {
+    if (path.empty()) return path;
+    std::error_code error;
+    const fs::path canonical = fs::canonical(path, error);
+    if (error || !fs::is_directory(canonical, error)) {
+        return absl::NotFoundError(absl::StrCat("work directory ", path, ": ",
+                                                error ? error.message() : "is no directory", " on this agent"));
+    }
+    if (!isUnderAny(canonical, roots)) {
+        return absl::PermissionDeniedError(
+            absl::StrCat("work directory ", path, ": this agent allows only those below ",
+                         roots.empty() ? "none" : absl::StrJoin(roots, ", "), " (--allowed_work_directories)"));
+    }
+    return canonical.string();
 }
 
 ContainerStarted startedOf(const shim::Event& event) { return {event.id, event.pid, event.start_time, event.boot_id}; }
@@ -212,6 +233,8 @@ absl::Status ShimLauncher::check(const ContainerSpec& spec) const {
 }
 
 absl::Status ShimLauncher::prepare(const ContainerSpec& spec, std::vector<std::string>* cgroups) {
+    absl::StatusOr<std::string> directory = resolveWorkDirectory(spec.work_directory, options_.work_directory_roots);
+    if (!directory.ok()) return directory.status();
     if (cgroups_ && cgroups_->inFormerScope()) {
         if (absl::Status status = cgroups_->renew(options_.run_dir, connection_->shimPid()); !status.ok())
             return status;
@@ -228,6 +251,8 @@ absl::Status ShimLauncher::prepare(const ContainerSpec& spec, std::vector<std::s
     absl::StatusOr<std::vector<std::string>> writable = resolveWritable(spec.writable_paths, options_.writable_roots);
     if (!writable.ok()) return writable.status();
     resolved.writable_paths = *std::move(writable);
+    // Mounted where the task will look for it; what it is, is the resolved one.
+    resolved.work_directory = *std::move(directory);
     return writeBundle(bundleOf(*runtime_, spec.id), ociConfig(*runtime_, resolved, cgroups_->runtimePath(spec.id)));
 }
 
@@ -236,6 +261,8 @@ absl::Status ShimLauncher::spawn(const ContainerSpec& spec, const std::vector<st
     header.version = shim::kProtocolVersion;
     header.uid = spec.uid;
     header.gid = spec.gid;
+    for (const gid_t group : spec.groups)
+        if (header.group_count < shim::kMaxGroups) header.groups[header.group_count++] = group;
     header.output_cap_bytes = spec.output_cap_bytes > 0 ? spec.output_cap_bytes : options_.output_cap_bytes;
     header.cgroup_count = static_cast<std::uint32_t>(cgroups.size());
     std::string data(reinterpret_cast<const char*>(&header), sizeof header);
@@ -257,6 +284,7 @@ absl::Status ShimLauncher::spawn(const ContainerSpec& spec, const std::vector<st
     header.argument_count = static_cast<std::uint32_t>(argv.size());
     header.environment_count = static_cast<std::uint32_t>(environment.size());
     add(spec.sandbox.string());
+    add(spec.work_directory.empty() ? spec.sandbox.string() : spec.work_directory);
     add(bundle.pid_file.string());
     add(bundle.runtime_log.string());
     for (const std::vector<std::string>& list : {argv, environment, cgroups})
@@ -285,6 +313,13 @@ absl::Status ShimLauncher::launch(const ContainerSpec& spec) {
     }
     cleanUp(spec.id);
     return status;
+}
+
+absl::Status ShimLauncher::setLimits(const std::string& id, std::int64_t cpus_milli, std::int64_t memory_bytes) {
+    const auto found = containers_.find(id);
+    if (found == containers_.end() || found->second == Told::kEnded)
+        return absl::NotFoundError(absl::StrCat("no container ", id, " runs"));
+    return cgroups_ ? cgroups_->adjust(id, {cpus_milli, memory_bytes, 0}) : absl::OkStatus();
 }
 
 absl::Status ShimLauncher::signal(const std::string& id, int signo) {

@@ -36,6 +36,7 @@ public:
     const std::string& isolation() const override { return isolation_; }
     absl::StatusOr<std::vector<KnownContainer>> recover() override;
     absl::Status launch(const ContainerSpec& spec) override;
+    absl::Status setLimits(const std::string& id, std::int64_t cpus_milli, std::int64_t memory_bytes) override;
     absl::Status signal(const std::string& id, int signo) override;
     absl::Status destroy(const std::string& id) override;
     absl::Status forget(const std::string& id) override;

@@ -1,6 +1,7 @@
 #include "agent/core/agent.h"
 
 #include "agent/core/ending.h"
+#include "protocol/codec/executor_info.h"
 #include "protocol/codec/task_body.h"
 
 #include <absl/strings/str_cat.h>
@@ -21,14 +22,17 @@ void Agent::step(const Input& input, Time now, WallTime wall, Output& out) {
     Turn turn{now, wall, out};
     std::visit([&](const auto& event) { on(event, turn); }, input);
     runDue(turn);
+    runDueExecutors(turn);
     retireIfDone(turn);
 }
 
 std::optional<Time> Agent::nextDeadline() const {
     if (stopped_) return std::nullopt;
-    const std::optional<Time> tasks = tasks_.nextDeadline();
-    if (!tasks || !retire_by_) return tasks ? tasks : retire_by_;
-    return std::min(*tasks, *retire_by_);
+    std::optional<Time> next;
+    for (const std::optional<Time>& one : {tasks_.nextDeadline(), executors_.nextDeadline(), retire_by_}) {
+        if (one && (!next || *one < *next)) next = one;
+    }
+    return next;
 }
 
 // ---- The session with the master -----------------------------------------------------------------------------
@@ -38,8 +42,9 @@ void Agent::on(const MasterConnected&, Turn& turn) {
     link_ = Link::kRegistering;
     ++counters_.registrations;
     // It tells every task's state, so it waits for all that was ever stored.
-    sayToMaster(agent_says::Register{options_.info, options_.incarnation, tasks(), tasks_.frameworks()}, appended_,
-                turn);
+    sayToMaster(agent_says::Register{options_.info, options_.incarnation, tasks(), tasks_.frameworks(),
+                                     executors_.list()},
+                appended_, turn);
 }
 
 void Agent::on(const MasterGone&, Turn&) { link_ = Link::kDown; }
@@ -66,30 +71,33 @@ void Agent::on(const master_says::Refused& message, Turn& turn) {
     stop(absl::StrCat("the master refused this agent: ", message.reason), true, turn);
 }
 
-// Executors other than the command's come with a later step; a Launch that names one was refused.
-void Agent::on(const master_says::ToExecutor&, Turn&) { ++counters_.dropped_messages; }
-
-void Agent::on(const master_says::ShutdownExecutor&, Turn&) { ++counters_.dropped_messages; }
-
 // ---- Launch and kill -----------------------------------------------------------------------------------------
 
 void Agent::on(const master_says::Launch& message, Turn& turn) {
     const TaskKey key{message.framework.id, message.task.id};
     if (tasks_.find(key) != nullptr) {
         ++counters_.duplicate_launches;
-        return;
+    } else if (Task& task = tasks_.add(message.framework, message.task); !task.info.executor.empty()) {
+        launchInExecutor(task, message, turn);
+    } else {
+        launch(task, message, turn);
     }
-    Task& task = tasks_.add(message.framework, message.task);
+    // What the master holds for it isn't needed after all.
+    const ExecutorKey executor{message.framework.id, message.task.executor};
+    if (message.new_executor && executors_.find(executor) == nullptr) {
+        sayExecutorEnded(executor, std::nullopt, appended_, turn);
+    }
+}
+
+void Agent::launch(Task& task, const master_says::Launch& message, Turn& turn) {
     task.intent = append(LaunchIntended{message.framework, message.task}, turn);
-    if (!task.info.executor.empty()) {
-        refuse(task, TaskState::kError, Reason::kTaskInvalid,
-               absl::StrCat("the task names the executor \"", task.info.executor.value(),
-                            "\", and this agent runs commands only"),
-               turn);
-        return;
-    }
     if (retiring_) {
         refuse(task, TaskState::kLost, Reason::kAgentRemoved, "the agent is being stopped for good", turn);
+        return;
+    }
+    // They would share a sandbox.
+    if (executors_.find({task.framework, ExecutorId(task.info.id.value())}) != nullptr) {
+        refuse(task, TaskState::kError, Reason::kTaskInvalid, "an executor with the task's id lives on the agent", turn);
         return;
     }
     if (absl::Status held = tasks_.hold(task); !held.ok()) {
@@ -129,6 +137,8 @@ void Agent::on(const master_says::Kill& message, Turn& turn) {
 }
 
 void Agent::on(const master_says::ShutdownFramework& message, Turn& turn) {
+    auto [executor, last_executor] = executors_.of(message.framework);
+    for (; executor != last_executor; ++executor) shutDown(executor->second, turn);
     auto [it, last] = tasks_.of(message.framework);
     while (it != last) {
         Task& task = (it++)->second; // may be erased below
@@ -148,7 +158,11 @@ void Agent::on(const master_says::ShutdownFramework& message, Turn& turn) {
 void Agent::on(const Retire&, Turn& turn) {
     if (retiring_) return;
     retiring_ = true;
-    for (auto& [key, task] : tasks_.all()) kill(task, graceOf(task), turn);
+    for (auto it = tasks_.all().begin(); it != tasks_.all().end();) {
+        Task& task = (it++)->second; // may be erased below
+        kill(task, graceOf(task), turn);
+    }
+    for (auto& [key, executor] : executors_.all()) shutDown(executor, turn);
 }
 
 void Agent::kill(Task& task, Duration grace, Turn& turn) {
@@ -163,6 +177,7 @@ void Agent::kill(Task& task, Duration grace, Turn& turn) {
 }
 
 void Agent::carryOutKill(Task& task, bool signalled, Turn& turn) {
+    if (!task.info.executor.empty()) return killInExecutor(task, turn);
     if (task.container != Task::Container::kRunning || task.kill_grace == Duration::zero()) {
         // On its way, it never has to run; and without a grace there is nothing to wait for.
         task.destroy_at.reset();
@@ -176,15 +191,53 @@ void Agent::carryOutKill(Task& task, bool signalled, Turn& turn) {
 }
 
 Duration Agent::graceOf(const Task& task) const {
-    if (const absl::StatusOr<TaskSpec> spec = readTaskBody(task.info.body); spec.ok() && spec->kill_grace) {
-        return *spec->kill_grace;
+    return readKillGrace(task.info.body).value_or(options_.kill_grace);
+}
+
+void Agent::startLimit(Task& task, WallTime started, Turn& turn) {
+    const absl::StatusOr<TaskSpec> spec = readTaskBody(task.info.body);
+    if (!spec.ok() || !spec->time_limit) return;
+    const Duration ran = std::max(Duration(turn.wall.nanos - started.nanos), Duration::zero());
+    const Duration left = *spec->time_limit - std::min(ran, *spec->time_limit);
+    task.limit_reached = task.kill_requested && left == Duration::zero();
+    if (task.limit_reached) return;
+    task.limit_at = turn.now + left;
+    if (spec->limit_warning && spec->limit_warning->before < left) {
+        task.warn_at = turn.now + (left - spec->limit_warning->before);
+    } else if (spec->limit_warning) {
+        task.warn_at = turn.now;
     }
-    return options_.kill_grace;
+    tasks_.reindex(task);
+}
+
+// The warning, then the end. An agent that restarted in between warns again.
+void Agent::runLimit(Task& task, Turn& turn) {
+    if (task.warn_at && *task.warn_at <= turn.now) {
+        task.warn_at.reset();
+        const absl::StatusOr<TaskSpec> spec = readTaskBody(task.info.body);
+        if (!task.kill_requested && spec.ok() && spec->limit_warning) {
+            ++counters_.limit_warnings;
+            say(SignalContainer{task.key(), spec->limit_warning->signal}, 0, turn);
+        }
+    }
+    if (task.limit_at && *task.limit_at <= turn.now) {
+        task.limit_at.reset();
+        if (task.kill_requested) return; // its end is on its way
+        ++counters_.limits_reached;
+        task.limit_reached = true;
+        kill(task, graceOf(task), turn);
+    }
 }
 
 // ---- What the launcher saw -----------------------------------------------------------------------------------
 
 void Agent::on(const launcher_says::ContainerStarted& event, Turn& turn) {
+    if (Executor* executor = executors_.withContainer(event.key)) {
+        executor->pid = event.pid;
+        executor->start_time = event.start_time;
+        executor->isolation = event.isolation.empty() ? options_.info.isolation : event.isolation;
+        return;
+    }
     Task* task = tasks_.find(event.key);
     if (task == nullptr || isTerminal(task->state)) {
         ++counters_.stray_containers;
@@ -197,9 +250,14 @@ void Agent::on(const launcher_says::ContainerStarted& event, Turn& turn) {
     task->latest.start_time = event.start_time;
     task->latest.isolation = event.isolation.empty() ? options_.info.isolation : event.isolation;
     appendStatus(*task, TaskState::kRunning, Reason::kNone, "", turn);
+    startLimit(*task, turn.wall, turn);
 }
 
 void Agent::on(const launcher_says::ContainerFailed& event, Turn& turn) {
+    if (Executor* executor = executors_.withContainer(event.key)) {
+        executorEnded(*executor, Reason::kContainerLaunchFailed, event.reason, std::nullopt, turn);
+        return;
+    }
     Task* task = tasks_.find(event.key);
     if (task == nullptr || isTerminal(task->state)) {
         say(ForgetContainer{event.key}, appended_, turn);
@@ -209,6 +267,13 @@ void Agent::on(const launcher_says::ContainerFailed& event, Turn& turn) {
 }
 
 void Agent::on(const launcher_says::ContainerExited& event, Turn& turn) {
+    if (Executor* executor = executors_.withContainer(event.key)) {
+        const Ending ending = endingOf(event.outcome, event.unknown_reason, false, executor->limits());
+        const bool memory = ending.reason == Reason::kContainerLimitationMemory;
+        executorEnded(*executor, memory ? ending.reason : Reason::kExecutorTerminated,
+                      absl::StrCat("the executor ended: ", ending.message), event.outcome.wait_status, turn);
+        return;
+    }
     Task* task = tasks_.find(event.key);
     if (task == nullptr || isTerminal(task->state)) {
         say(ForgetContainer{event.key}, appended_, turn);
@@ -229,22 +294,35 @@ void Agent::endExited(Task& task, const TaskOutcome& outcome, const std::string&
     task.latest.outcome = outcome;
     if (outcome.out_of_memory) ++counters_.out_of_memory;
     if (!outcome.wait_status) ++counters_.unknown_exits;
-    Ending ending = endingOf(outcome, unknown_reason, task.kill_requested, task.info.resources);
+    Ending ending = endingOf(outcome, unknown_reason, task.kill_requested && !task.limit_reached, task.info.resources);
+    if (task.limit_reached && ending.state == TaskState::kFailed) {
+        ending.reason = Reason::kMaxCompletionTimeReached;
+        ending.message = absl::StrCat("its time limit was over; ", ending.message);
+    }
     end(task, ending.state, ending.reason, std::move(ending.message), turn);
 }
 
 // ---- Statuses ------------------------------------------------------------------------------------------------
 
 void Agent::appendStatus(Task& task, TaskState state, Reason reason, std::string message, Turn& turn) {
-    task.state = state;
     TaskStatus& status = task.latest;
     status.agent = options_.info.id;
     status.state = state;
+    status.source = StatusSource::kAgent;
     status.reason = reason;
     status.message = std::move(message);
     status.timestamp = turn.wall;
-    if (task.framework_shut_down) return;
     status.uuid = makeUuid();
+    storeStatus(task, turn);
+}
+
+void Agent::storeStatus(Task& task, Turn& turn) {
+    TaskStatus& status = task.latest;
+    task.state = status.state;
+    if (task.framework_shut_down) {
+        status.uuid.reset();
+        return;
+    }
     const RecordNumber record = append(StatusAppended{task.framework, status}, turn);
     task.unacknowledged.push_back({status, record});
     say(TaskChanged{task.framework, task.info, task.state, status}, record, turn);
@@ -252,17 +330,29 @@ void Agent::appendStatus(Task& task, TaskState state, Reason reason, std::string
 }
 
 void Agent::end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn) {
-    const bool launched = task.container != Task::Container::kNone;
-    task.container = launched ? Task::Container::kEnded : Task::Container::kNone;
+    release(task, turn);
+    appendStatus(task, state, reason, std::move(message), turn);
+    finish(task, turn);
+}
+
+void Agent::release(Task& task, Turn& turn) {
+    if (task.container != Task::Container::kNone) task.container = Task::Container::kEnded;
     task.destroy_at.reset();
+    task.limit_at.reset();
+    task.warn_at.reset();
+    leaveExecutor(task, turn);
     tasks_.release(task);
     tasks_.reindex(task);
-    appendStatus(task, state, reason, std::move(message), turn);
+}
+
+// The last status was stored.
+void Agent::finish(Task& task, Turn& turn) {
+    const bool launched = task.container != Task::Container::kNone;
     if (task.framework_shut_down) {
         // The framework is gone and won't acknowledge; the master learns that the resources are free, now or from the
         // next registration, which no longer lists the task.
         const TaskKey key = task.key();
-        agent_says::StatusUpdate update{task.framework, task.latest, state};
+        agent_says::StatusUpdate update{task.framework, task.latest, task.state};
         const RecordNumber record = forget(task, turn);
         sayToMaster(std::move(update), record, turn);
         if (launched) say(ForgetContainer{key}, record, turn);
@@ -320,6 +410,7 @@ void Agent::runDue(Turn& turn) {
             task->destroy_at.reset();
             say(DestroyContainer{task->key()}, task->intent, turn);
         }
+        runLimit(*task, turn);
         if (task->retry_at && *task->retry_at <= turn.now) {
             task->retry_at.reset();
             if (link_ == Link::kRegistered) ++counters_.updates_repeated;
@@ -330,7 +421,7 @@ void Agent::runDue(Turn& turn) {
 }
 
 void Agent::retireIfDone(Turn& turn) {
-    if (!retiring_ || stopped_ || tasks_.liveCount() > 0) return;
+    if (!retiring_ || stopped_ || tasks_.liveCount() > 0 || !executors_.all().empty()) return;
     if (!retire_by_) retire_by_ = turn.now + kRetireWait;
     // Without a master nobody acknowledges; what is stored is told when the agent is started again. It does not
     // unregister then: the master would call tasks gone whose ends are still to be told.
@@ -386,7 +477,22 @@ std::vector<AgentTask> Agent::tasks() const {
 
 std::string Agent::violation() const {
     // One that stopped because its resources are too small holds them only in part.
-    return stopped_ ? "" : tasks_.violation();
+    if (stopped_) return "";
+    std::vector<std::pair<FrameworkId, Resources>> held;
+    for (const auto& [key, executor] : executors_.all()) {
+        held.emplace_back(key.framework, executor.info.resources);
+        Resources of_tasks;
+        for (const TaskId& id : executor.tasks) {
+            const auto task = tasks_.all().find({key.framework, id});
+            if (task == tasks_.all().end() || !task->second.holds || task->second.info.executor != key.executor) {
+                return absl::StrCat("executor ", key.executor.value(), " counts a task that isn't its own: ", id.value());
+            }
+            of_tasks += task->second.info.resources;
+        }
+        if (of_tasks != executor.of_tasks) return absl::StrCat("executor ", key.executor.value(), " sums up wrong");
+    }
+    if (std::string broken = executors_.violation(); !broken.empty()) return broken;
+    return tasks_.violation(held);
 }
 
 } // namespace stoa::agent

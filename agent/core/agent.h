@@ -13,14 +13,17 @@
 // acknowledgements are stored lazily, a repeated status (its uuid says so) may be older than one already told.
 //
 // Pure: no I/O, clock or thread. Owned by the daemon's state thread or by the simulator, beside an OutputCommit.
-// It never reads a task's body but for the grace of a kill, and never decides which master leads.
+// It never reads a task's body but for the grace of a kill and the time limit, and never decides which master leads.
 #pragma once
 
+#include "agent/core/ending.h"
 #include "agent/core/events.h"
+#include "agent/core/executors.h"
 #include "agent/core/tasks.h"
 #include "protocol/rng.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +37,11 @@ public:
         Incarnation incarnation;
         Duration kill_grace = std::chrono::seconds(3);    // where neither the kill nor the task says otherwise
         Duration update_retry = std::chrono::seconds(10); // doubles up to kLongestRetry; Registered may set another
+        Duration executor_registration = std::chrono::minutes(1);   // from its container's launch to SUBSCRIBE
+        Duration executor_reregistration = std::chrono::seconds(2); // of one that lived when the agent restarted
+        Duration executor_shutdown_grace = std::chrono::seconds(5); // where the executor doesn't say
+        // Makes an executor's secret. Absent: from `rng`, which will do where nobody guesses.
+        std::function<std::string()> make_token;
     };
     static constexpr Duration kLongestRetry = std::chrono::minutes(10);
     // A retiring agent waits so long for the acknowledgement of its tasks' ends.
@@ -43,18 +51,29 @@ public:
     struct Counters {
         std::uint64_t launches = 0;
         std::uint64_t duplicate_launches = 0; // of a task id that is known: ignored
-        std::uint64_t refused_launches = 0;   // did not fit, wanted an executor, or the agent retires
+        std::uint64_t refused_launches = 0;   // did not fit, or not to its executor, or the agent retires
         std::uint64_t kills = 0;
         std::uint64_t kills_of_unknown = 0;
         std::uint64_t updates_sent = 0;
         std::uint64_t updates_repeated = 0;
         std::uint64_t stray_acknowledgements = 0;
         std::uint64_t stray_containers = 0; // a container whose task isn't known or has ended: destroyed
-        std::uint64_t dropped_messages = 0; // to executors, which this agent doesn't have
+        std::uint64_t dropped_messages = 0; // to executors that aren't subscribed, of them while there is no master
         std::uint64_t lost_at_recovery = 0;
         std::uint64_t out_of_memory = 0;
+        std::uint64_t limit_warnings = 0;
+        std::uint64_t limits_reached = 0;
         std::uint64_t unknown_exits = 0;
         std::uint64_t registrations = 0;
+        std::uint64_t executor_launches = 0;
+        std::uint64_t executor_subscriptions = 0;
+        std::uint64_t executor_resubscriptions = 0; // of them, those after the first
+        std::uint64_t executor_updates = 0;
+        std::uint64_t executor_updates_repeated = 0;
+        std::uint64_t executor_updates_illegal = 0; // of no live task, or of a state that can't follow
+        std::uint64_t executor_timeouts = 0;        // didn't subscribe in time
+        std::uint64_t executor_shutdowns = 0;
+        std::uint64_t executors_ended = 0;
     };
 
     // Recovered tasks go on. An intent without a container is reported as TASK_LOST (REASON_AGENT_RESTARTED), never
@@ -74,6 +93,9 @@ public:
     const Counters& counters() const { return counters_; }
     // All that isn't terminal and acknowledged, as Register tells it, in order of their keys.
     std::vector<AgentTask> tasks() const;
+    // Absent when no such one lives here.
+    const Executor* executor(const ExecutorKey& key) const { return executors_.find(key); }
+    const Executors& executors() const { return executors_; }
     // What is broken among the core's own invariants, in words; empty when all hold. Looks at everything.
     std::string violation() const;
 
@@ -96,6 +118,10 @@ private:
     void on(const launcher_says::ContainerStarted& event, Turn& turn);
     void on(const launcher_says::ContainerFailed& event, Turn& turn);
     void on(const launcher_says::ContainerExited& event, Turn& turn);
+    void on(const executor_says::Subscribed& event, Turn& turn);
+    void on(const executor_says::Updated& event, Turn& turn);
+    void on(const executor_says::Message& event, Turn& turn);
+    void on(const executor_says::Gone& event, Turn& turn);
     void on(const Retire& event, Turn& turn);
     void on(const Wake&, Turn&) {}
 
@@ -110,20 +136,50 @@ private:
 
     // What is due at turn.now: retries, graces, the end of retiring.
     void runDue(Turn& turn);
+    void launch(Task& task, const master_says::Launch& message, Turn& turn);
     void refuse(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     void kill(Task& task, Duration grace, Turn& turn);
     void carryOutKill(Task& task, bool signalled, Turn& turn);
     Duration graceOf(const Task& task) const;
+    // From its start on, which may have been before this process's.
+    void startLimit(Task& task, WallTime started, Turn& turn);
+    void runLimit(Task& task, Turn& turn);
     // Appends a status of the task and forwards it, or queues it behind the one that waits for acknowledgement.
     void appendStatus(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     // The same for the last one; gives its resources back and lets the launcher forget the container.
     void end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     void endFailed(Task& task, const std::string& reason, Turn& turn);
     void endExited(Task& task, const TaskOutcome& outcome, const std::string& unknown_reason, Turn& turn);
+    // What `latest` has become is stored and forwarded.
+    void storeStatus(Task& task, Turn& turn);
+    // The two halves of end() around its status.
+    void release(Task& task, Turn& turn);
+    void finish(Task& task, Turn& turn);
     void forward(Task& task, Turn& turn);
     RecordNumber forget(Task& task, Turn& turn); // erases it
     void retireIfDone(Turn& turn);
     void stop(std::string why, bool failed, Turn& turn);
+
+    // ---- executor_life.cc
+    void launchInExecutor(Task& task, const master_says::Launch& message, Turn& turn);
+    // Why the task can't be, if so; `executor` is the one that lives, if any.
+    std::optional<Ending> refusalOf(const Task& task, const ExecutorInfo& info, const Executor* executor,
+                                    bool new_executor);
+    Executor* launchExecutor(const FrameworkInfo& framework, const ExecutorInfo& info, Turn& turn);
+    void deliver(Executor& executor, Task& task, Turn& turn);
+    void killInExecutor(Task& task, Turn& turn);
+    void takeUpdate(Executor& executor, const TaskStatus& status, Turn& turn);
+    // The executor's container is allowed what it and its tasks hold.
+    void limit(const Executor& executor, Turn& turn);
+    void leaveExecutor(Task& task, Turn& turn);
+    void shutDown(Executor& executor, Turn& turn);
+    void destroy(Executor& executor, Reason reason, std::string why, Turn& turn);
+    void executorEnded(Executor& executor, Reason reason, const std::string& why, std::optional<int> wait_status,
+                       Turn& turn);
+    void sayExecutorEnded(const ExecutorKey& key, std::optional<int> wait_status, RecordNumber waits_for, Turn& turn);
+    void runDueExecutors(Turn& turn);
+    void recoverExecutor(Executor& executor, const launcher_says::KnownContainer* container, Turn& turn);
+    void show(const Executor& executor, Turn& turn);
 
     RecordNumber append(Record record, Turn& turn);
     void say(Effect effect, RecordNumber waits_for, Turn& turn);
@@ -139,6 +195,7 @@ private:
     bool retiring_ = false;
     std::optional<Time> retire_by_; // set when a retiring agent's last task has ended
     Tasks tasks_;
+    Executors executors_;
     Counters counters_;
 };
 

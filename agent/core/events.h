@@ -5,6 +5,7 @@
 #pragma once
 
 #include "protocol/message/agent.h"
+#include "protocol/message/executor.h"
 #include "protocol/output_commit.h"
 
 #include <cstdint>
@@ -45,12 +46,46 @@ struct ContainerExited {
 
 } // namespace launcher_says
 
+// An executor's id is unique within its framework only, and lives once on an agent.
+struct ExecutorKey {
+    FrameworkId framework;
+    ExecutorId executor;
+
+    friend auto operator<=>(const ExecutorKey&, const ExecutorKey&) = default;
+    friend bool operator==(const ExecutorKey&, const ExecutorKey&) = default;
+};
+
+// What an executor says; the door has asked the core (Agent::executor()) whether it may.
+namespace executor_says {
+
+struct Subscribed {
+    ExecutorKey key;
+    std::uint64_t stream = 0; // the door's number for it, never used again; not 0
+    executor_call::Subscribe call;
+};
+struct Updated {
+    ExecutorKey key;
+    TaskStatus status; // with a uuid
+};
+struct Message {
+    ExecutorKey key;
+    std::string data;
+};
+// The stream ended; the executor may subscribe again.
+struct Gone {
+    ExecutorKey key;
+    std::uint64_t stream = 0;
+};
+
+} // namespace executor_says
+
 // The operator ends this agent for good: its tasks are killed, the agent unregisters, then Stop.
 struct Retire {};
 struct Wake {};
 
 using Input = std::variant<MasterConnected, MasterGone, MasterMessage, launcher_says::ContainerStarted,
-                           launcher_says::ContainerFailed, launcher_says::ContainerExited, Retire, Wake>;
+                           launcher_says::ContainerFailed, launcher_says::ContainerExited, executor_says::Subscribed,
+                           executor_says::Updated, executor_says::Message, executor_says::Gone, Retire, Wake>;
 
 // ---- The agent's state on disk -------------------------------------------------------------------------------
 
@@ -77,7 +112,21 @@ struct TaskForgotten { // terminal and acknowledged; its container is forgotten,
     TaskKey key;
 };
 
-using Record = std::variant<Identity, LaunchIntended, StatusAppended, StatusAcknowledged, KillIntended, TaskForgotten>;
+struct ExecutorIntended { // durable before its container is launched
+    FrameworkInfo framework;
+    ExecutorInfo info;
+    std::string run;
+    std::string token;
+};
+struct ExecutorShutDown { // a restarted agent goes on shutting it down
+    ExecutorKey key;
+};
+struct ExecutorForgotten { // it has ended
+    ExecutorKey key;
+};
+
+using Record = std::variant<Identity, LaunchIntended, StatusAppended, StatusAcknowledged, KillIntended, TaskForgotten,
+                            ExecutorIntended, ExecutorShutDown, ExecutorForgotten>;
 
 namespace launcher_says {
 
@@ -113,14 +162,38 @@ struct LaunchContainer {
     FrameworkInfo framework;
     TaskInfo task;
 };
-struct SignalContainer { // SIGTERM to the command
+struct SignalContainer { // to the command
     TaskKey key;
+    int signal = 15; // SIGTERM, or what the task wants before its time is over
 };
 struct DestroyContainer { // SIGKILL to everything inside
     TaskKey key;
 };
 struct ForgetContainer {
     TaskKey key;
+};
+struct LaunchExecutor {
+    FrameworkInfo framework;
+    ExecutorInfo info;
+    std::string run;
+    std::string token;
+    Resources limits; // its own, and its first task's
+    TaskKey key;      // of its container, by which the other effects name it
+};
+// As an executor's tasks come and go.
+struct LimitContainer {
+    TaskKey key;
+    Resources limits;
+};
+// To the stream that it subscribed with; void when that has ended.
+struct ToExecutor {
+    TaskKey key; // of its container
+    std::uint64_t stream = 0;
+    ExecutorEvent event;
+};
+struct EndStream { // replaced by a newer one
+    TaskKey key;
+    std::uint64_t stream = 0;
 };
 // The process ends with this message and leaves its tasks running.
 struct Stop {
@@ -137,9 +210,19 @@ struct TaskChanged {
 struct TaskGone {
     TaskKey key;
 };
+struct ExecutorChanged {
+    FrameworkId framework;
+    ExecutorInfo info;
+    std::string run;
+    bool subscribed = false;
+};
+struct ExecutorGone {
+    ExecutorKey key;
+};
 
 using Effect = std::variant<ToMaster, LaunchContainer, SignalContainer, DestroyContainer, ForgetContainer, Stop,
-                            TaskChanged, TaskGone>;
+                            TaskChanged, TaskGone, LaunchExecutor, LimitContainer, ToExecutor, EndStream,
+                            ExecutorChanged, ExecutorGone>;
 
 // `waits_for` counts the records that this Agent appended since it was built (Agent::recordsAppended()); recovered
 // ones are not among them. 0: at once. Order matters to one master, and to one container.

@@ -24,11 +24,34 @@ void Agent::recover(Recovered recovered, Turn& turn) {
         }
     }
 
+    for (auto& [key, executor] : executors_.all()) {
+        if (absl::Status held = tasks_.hold(executor.framework, executor.info.resources); !held.ok()) {
+            stop(absl::StrCat("the resources ", options_.info.resources.toString(),
+                              " are too small for the executors that live here (", held.message(), " for executor ",
+                              key.executor.value(), "): give at least what the agent had before"),
+                 true, turn);
+            return;
+        }
+    }
+
     std::map<TaskKey, const launcher_says::KnownContainer*> containers;
     for (const launcher_says::KnownContainer& container : recovered.containers) containers[container.key] = &container;
     for (auto& [key, task] : tasks_.all()) {
-        const auto found = containers.find(key);
+        Executor* executor = executors_.find({key.framework, task.info.executor});
+        if (isTerminal(task.state) || executor == nullptr) continue;
+        executor->tasks.insert(key.task);
+        executor->of_tasks += task.info.resources;
+    }
+    for (auto it = executors_.all().begin(); it != executors_.all().end();) {
+        Executor& executor = (it++)->second; // may be erased below
+        const auto found = containers.find(executor.container());
+        recoverExecutor(executor, found == containers.end() ? nullptr : found->second, turn);
+        if (found != containers.end()) containers.erase(found);
+    }
+    for (auto& [key, task] : tasks_.all()) {
         if (isTerminal(task.state)) continue;
+        if (executors_.find({key.framework, task.info.executor}) != nullptr) continue; // as its executor is
+        const auto found = containers.find(key);
         recoverTask(task, found == containers.end() ? nullptr : found->second, turn);
         if (found != containers.end()) containers.erase(found);
     }
@@ -56,6 +79,9 @@ void Agent::recoverRecord(Record record) {
     } else if (auto* appended = std::get_if<StatusAppended>(&record)) {
         Task* task = tasks_.find({appended->framework, appended->status.task});
         if (task == nullptr) return;
+        if (appended->status.source == StatusSource::kExecutor) {
+            task->executor_updates.push_back(appended->status.uuid.value_or(Uuid{}));
+        }
         task->state = appended->status.state;
         task->latest = appended->status;
         task->unacknowledged.push_back({std::move(appended->status), 0});
@@ -75,6 +101,17 @@ void Agent::recoverRecord(Record record) {
         task->kill_grace = kill->grace;
     } else if (auto* forgotten = std::get_if<TaskForgotten>(&record)) {
         tasks_.erase(forgotten->key);
+    } else if (auto* intended = std::get_if<ExecutorIntended>(&record)) {
+        Executor executor;
+        executor.framework = std::move(intended->framework);
+        executor.info = std::move(intended->info);
+        executor.run = std::move(intended->run);
+        executor.token = std::move(intended->token);
+        executors_.add(std::move(executor));
+    } else if (auto* shut_down = std::get_if<ExecutorShutDown>(&record)) {
+        if (Executor* executor = executors_.find(shut_down->key)) executor->shut_down = true;
+    } else if (auto* ended = std::get_if<ExecutorForgotten>(&record)) {
+        executors_.erase(ended->key);
     }
 }
 
@@ -107,12 +144,16 @@ void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* contain
         task.latest.start_time = container->start_time;
         if (task.latest.isolation.empty()) task.latest.isolation = options_.info.isolation;
     }
+    if (task.state == TaskState::kRunning) startLimit(task, task.latest.timestamp, turn);
     if (!container->running) {
         endExited(task, container->outcome, container->unknown_reason, turn);
         return;
     }
     task.container = Task::Container::kRunning;
-    if (task.state != TaskState::kRunning) appendStatus(task, TaskState::kRunning, Reason::kNone, "", turn);
+    if (task.state != TaskState::kRunning) {
+        appendStatus(task, TaskState::kRunning, Reason::kNone, "", turn);
+        startLimit(task, turn.wall, turn);
+    }
     if (task.kill_requested) carryOutKill(task, false, turn);
 }
 

@@ -13,6 +13,10 @@ std::optional<Time> earlier(std::optional<Time> a, std::optional<Time> b) {
     return std::min(*a, *b);
 }
 
+std::optional<Time> earliestOf(const Task& task) {
+    return earlier(earlier(task.retry_at, task.destroy_at), earlier(task.limit_at, task.warn_at));
+}
+
 // The statuses of one task not yet acknowledged must be a legal way to its latest.
 std::string violationOf(const TaskKey& key, const Task& task) {
     const std::string who = absl::StrCat("task ", key.task.value(), " of ", key.framework.value(), ": ");
@@ -28,7 +32,8 @@ std::string violationOf(const TaskKey& key, const Task& task) {
     for (std::size_t i = 1; i < task.unacknowledged.size(); ++i) {
         const TaskState from = task.unacknowledged[i - 1].status.state;
         const TaskState to = task.unacknowledged[i].status.state;
-        if (from == to || nextState(from, to) != to) {
+        // Of one state an executor may say several, with news in the data.
+        if ((from == to && task.info.executor.empty()) || nextState(from, to) != to) {
             return absl::StrCat(who, std::string(name(to)), " follows ", std::string(name(from)));
         }
     }
@@ -66,10 +71,16 @@ void Tasks::erase(const TaskKey& key) {
     release(task);
     task.retry_at.reset();
     task.destroy_at.reset();
+    task.limit_at.reset();
+    task.warn_at.reset();
     reindex(task);
-    const auto framework = frameworks_.find(task.framework);
-    if (--framework->second.tasks == 0) frameworks_.erase(framework);
+    leave(task.framework);
     map_.erase(found);
+}
+
+void Tasks::leave(const FrameworkId& framework) {
+    const auto found = frameworks_.find(framework);
+    if (--found->second.tasks == 0) frameworks_.erase(found);
 }
 
 absl::Status Tasks::hold(Task& task) {
@@ -89,8 +100,22 @@ void Tasks::release(Task& task) {
     --live_;
 }
 
+absl::Status Tasks::hold(const FrameworkInfo& framework, const Resources& resources) {
+    if (!free_.contains(resources)) return absl::ResourceExhaustedError(free_.shortfall(resources));
+    if (absl::Status taken = free_.subtract(resources); !taken.ok()) return taken;
+    Framework& its = frameworks_[framework.id];
+    its.info = framework;
+    ++its.tasks;
+    return absl::OkStatus();
+}
+
+void Tasks::release(const FrameworkId& framework, const Resources& resources) {
+    free_ += resources;
+    leave(framework);
+}
+
 void Tasks::reindex(Task& task) {
-    const std::optional<Time> at = earlier(task.retry_at, task.destroy_at);
+    const std::optional<Time> at = earliestOf(task);
     if (at == task.indexed_at) return;
     if (task.indexed_at) deadlines_.erase({*task.indexed_at, task.key()});
     if (at) deadlines_.insert({*at, task.key()});
@@ -128,11 +153,15 @@ Resources Tasks::used() const {
     return used;
 }
 
-std::string Tasks::violation() const {
+std::string Tasks::violation(const std::vector<std::pair<FrameworkId, Resources>>& others) const {
     Resources free = total_;
     std::size_t live = 0;
     std::size_t deadlines = 0;
     std::map<FrameworkId, std::size_t> of_framework;
+    for (const auto& [framework, resources] : others) {
+        ++of_framework[framework];
+        if (!free.subtract(resources).ok()) return "executors hold more than the agent has";
+    }
     for (const auto& [key, task] : map_) {
         if (std::string broken = violationOf(key, task); !broken.empty()) return broken;
         ++of_framework[key.framework];
@@ -143,7 +172,7 @@ std::string Tasks::violation() const {
                                     task.info.resources.toString(), " of ", free.toString());
             }
         }
-        if (task.indexed_at != earlier(task.retry_at, task.destroy_at)) {
+        if (task.indexed_at != earliestOf(task)) {
             return absl::StrCat("the deadline of task ", key.task.value(), " isn't indexed");
         }
         if (task.indexed_at) {

@@ -40,7 +40,13 @@ struct Task {
     bool kill_requested = false;
     Duration kill_grace{0};
     std::optional<Time> destroy_at;   // after SIGTERM and the grace
+    std::optional<Time> limit_at;     // its time is over
+    std::optional<Time> warn_at;      // before that
+    bool limit_reached = false; // its end was asked for by its own limit
     bool framework_shut_down = false; // nobody will acknowledge: its end is told once
+    // Of a task with an executor: it was told in the executor's present stream, or the executor had it before.
+    bool delivered = false;
+    std::deque<Uuid> executor_updates{}; // the last that its executor said, to know a repeated one
 
     TaskKey key() const { return {framework, info.id}; }
 
@@ -63,7 +69,10 @@ public:
     // Refused, naming what is missing, when the task's resources aren't free.
     absl::Status hold(Task& task);
     void release(Task& task); // if it holds any
-    // To be called after a change of retry_at or destroy_at.
+    // What isn't a task's: an executor's. It also keeps its framework's info.
+    absl::Status hold(const FrameworkInfo& framework, const Resources& resources);
+    void release(const FrameworkId& framework, const Resources& resources);
+    // To be called after a change of one of the task's times.
     void reindex(Task& task);
     std::optional<Time> nextDeadline() const;
     // The first task with a deadline at or before `now`.
@@ -78,21 +87,22 @@ public:
     Resources used() const;
     std::size_t liveCount() const { return live_; } // those that hold resources
 
-    // As Agent::violation().
-    std::string violation() const;
+    // As Agent::violation(); `others` are what hold(framework, …) was said of and release() wasn't.
+    std::string violation(const std::vector<std::pair<FrameworkId, Resources>>& others) const;
 
 private:
     struct Framework {
         FrameworkInfo info;
-        std::size_t tasks = 0;
+        std::size_t tasks = 0; // and executors
     };
+    void leave(const FrameworkId& framework);
 
     Resources total_;
     Resources free_; // total_ without those of the tasks with `holds`
     Map map_;
-    std::map<FrameworkId, Framework> frameworks_; // those with a task here
+    std::map<FrameworkId, Framework> frameworks_; // those with a task or an executor here
     std::size_t live_ = 0;
-    std::set<std::pair<Time, TaskKey>> deadlines_; // each task's earlier one of retry_at and destroy_at
+    std::set<std::pair<Time, TaskKey>> deadlines_; // each task's earliest
 };
 
 } // namespace stoa::agent

@@ -16,7 +16,7 @@
 namespace stoa::shim {
 
 // Raised whenever a struct below changes. An agent refuses a shim that speaks another version.
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 // Names in the run directory.
 inline constexpr char kSocketName[] = "shim.sock";
@@ -36,6 +36,9 @@ inline constexpr std::size_t kCgroupSize = 384;
 // A description larger than this is refused: it is mostly argv and environment, which the kernel
 // bounds at about 2 MiB (ARG_MAX).
 inline constexpr std::size_t kMaxSpawnBytes = 4u << 20;
+
+// A user in more groups than these (NFS knows 16) keeps the first.
+inline constexpr std::size_t kMaxGroups = 64;
 
 enum class RequestKind : std::uint32_t {
     kSpawn = 1,    // with a memfd: SpawnHeader, strings
@@ -57,14 +60,16 @@ enum class TaskMode : std::uint32_t {
     kOci,         // argv is a runtime that makes a container detached, whose pid 1 is `stoa-shim init`
 };
 
-// Followed by NUL-terminated strings: sandbox, pid file, runtime's log (both empty for a process),
-// argv, environment, cgroup directories. The task's processes can be listed and killed by the first
-// cgroup.
+// Followed by NUL-terminated strings: sandbox, working directory, pid file, runtime's log (both empty
+// for a process), argv, environment, cgroup directories. The task's processes can be listed and killed
+// by the first cgroup.
 struct SpawnHeader {
     std::uint32_t version;
     TaskMode mode;
     std::uint32_t uid;
     std::uint32_t gid;
+    std::uint32_t group_count; // supplementary ones
+    std::uint32_t groups[kMaxGroups];
     std::int64_t output_cap_bytes; // 0: none
     std::uint32_t argument_count;
     std::uint32_t environment_count;

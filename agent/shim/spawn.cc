@@ -62,7 +62,9 @@ void enterCgroup(const char* cgroup) {
 void becomeUser(const SpawnHeader& header) {
     if (geteuid() != 0) return;
     const gid_t gid = header.gid;
-    if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0) fail("%s", "setgid");
+    gid_t groups[1 + kMaxGroups] = {gid};
+    for (std::uint32_t i = 0; i < header.group_count; ++i) groups[1 + i] = header.groups[i];
+    if (setgroups(1 + header.group_count, groups) != 0 || setresgid(gid, gid, gid) != 0) fail("%s", "setgid");
     if (setresuid(header.uid, header.uid, header.uid) != 0) fail("%s", "setuid");
 }
 
@@ -75,8 +77,9 @@ void becomeUser(const SpawnHeader& header) {
     umask(022);
     if (!is_runtime) {
         for (std::uint32_t i = 0; i < description.header.cgroup_count; ++i) enterCgroup(description.cgroups[i]);
-        if (chdir(description.sandbox) != 0) fail("cannot enter the sandbox %s", description.sandbox);
         becomeUser(description.header);
+        // As the user: root may enter what he may not.
+        if (chdir(description.directory) != 0) fail("cannot enter the directory %s", description.directory);
         char go;
         if (recv(kGoFd, &go, 1, 0) != 1) _exit(127);
     }
@@ -105,9 +108,9 @@ bool readSpawnDescription(int memfd, SpawnDescription* description, const char**
         *error = "arguments and environment are too large (4 MiB)";
         return false;
     }
-    const size_t fixed = 3; // sandbox, pid file, runtime's log
+    const size_t fixed = 4; // sandbox, directory, pid file, runtime's log
     const size_t listed = size_t{header.argument_count} + header.environment_count + header.cgroup_count;
-    if (header.argument_count == 0 || fixed + listed > header.string_bytes) return false;
+    if (header.group_count > kMaxGroups || header.argument_count == 0 || fixed + listed > header.string_bytes) return false;
 
     const size_t pointers = (listed + 2) * sizeof(char*);
     auto* memory = static_cast<char*>(malloc(pointers + sizeof header + header.string_bytes));
@@ -130,9 +133,10 @@ bool readSpawnDescription(int memfd, SpawnDescription* description, const char**
         return first;
     };
     description->sandbox = next();
+    description->directory = next();
     description->pid_file = next();
     description->runtime_log = next();
-    good = good && description->sandbox && description->pid_file && description->runtime_log;
+    good = good && description->sandbox && description->directory && description->pid_file && description->runtime_log;
     description->argv = list(header.argument_count);
     *slot++ = nullptr;
     description->environment = list(header.environment_count);

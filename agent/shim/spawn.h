@@ -17,6 +17,7 @@ namespace stoa::shim {
 struct SpawnDescription {
     SpawnHeader header;
     const char* sandbox;
+    const char* directory; // where the command starts
     const char* pid_file;
     const char* runtime_log;
     char** argv;        // ends with a null pointer

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint32_t kVersion = 1;
 
-enum Tables : Store::Table { kAgent = 1, kLaunches, kStatuses, kAcknowledgements, kKills };
+enum Tables : Store::Table { kAgent = 1, kLaunches, kStatuses, kAcknowledgements, kKills, kExecutors, kShutdowns };
 constexpr std::string_view kWorkId = "work_id";
 constexpr std::string_view kEpoch = "epoch";
 constexpr std::string_view kIdentity = "identity";
@@ -24,6 +24,8 @@ constexpr std::string_view kIdentity = "identity";
 std::string rowKey(const TaskKey& key) {
     return concat(key.framework.value().size(), ":", key.framework.value(), key.task.value());
 }
+
+std::string rowKey(const ExecutorKey& key) { return rowKey(TaskKey{key.framework, TaskId(key.executor.value())}); }
 
 std::string randomId() {
     std::random_device device;
@@ -109,7 +111,7 @@ void AgentState::changesOf(const Record& record, std::vector<Store::Change>& cha
             if constexpr (std::is_same_v<Kind, Identity>) {
                 changes.push_back(Store::put(kAgent, std::string(kIdentity), encodeRecord(record)));
             } else if constexpr (std::is_same_v<Kind, LaunchIntended>) {
-                changes.push_back(Store::put(kLaunches, rowKey({one.framework.id, one.task.id}), encodeRecord(record)));
+                changes.push_back(Store::put(kLaunches, rowKey(TaskKey{one.framework.id, one.task.id}), encodeRecord(record)));
             } else if constexpr (std::is_same_v<Kind, StatusAppended>) {
                 const TaskKey key{one.framework, one.status.task};
                 std::string row = concat(rowKey(key), "#", absl::StrFormat("%016x", next_status_++));
@@ -125,6 +127,15 @@ void AgentState::changesOf(const Record& record, std::vector<Store::Change>& cha
                 changes.push_back(Store::put(kAcknowledgements, rowKey(one.key), encodeRecord(record)));
             } else if constexpr (std::is_same_v<Kind, KillIntended>) {
                 changes.push_back(Store::put(kKills, rowKey(one.key), encodeRecord(record)));
+            } else if constexpr (std::is_same_v<Kind, ExecutorIntended>) {
+                changes.push_back(
+                    Store::put(kExecutors, rowKey(ExecutorKey{one.framework.id, one.info.id}), encodeRecord(record)));
+            } else if constexpr (std::is_same_v<Kind, ExecutorShutDown>) {
+                changes.push_back(Store::put(kShutdowns, rowKey(one.key), encodeRecord(record)));
+            } else if constexpr (std::is_same_v<Kind, ExecutorForgotten>) {
+                for (const Store::Table table : {kExecutors, kShutdowns}) {
+                    changes.push_back(Store::erase(table, rowKey(one.key)));
+                }
             } else {
                 static_assert(std::is_same_v<Kind, TaskForgotten>);
                 for (const StatusRow& row : statuses_[one.key]) changes.push_back(Store::erase(kStatuses, row.key));

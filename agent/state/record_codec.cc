@@ -20,6 +20,15 @@ TaskKey readKey(Wire::TaskKey::Reader in) {
     return {id<FrameworkId>(in.getFramework(), "framework id"), id<TaskId>(in.getTask(), "task id")};
 }
 
+void writeKey(const ExecutorKey& key, Wire::ExecutorKey::Builder out) {
+    out.setFramework(asText(key.framework.value()));
+    out.setExecutor(asText(key.executor.value()));
+}
+
+ExecutorKey readKey(Wire::ExecutorKey::Reader in) {
+    return {id<FrameworkId>(in.getFramework(), "framework id"), id<ExecutorId>(in.getExecutor(), "executor id")};
+}
+
 struct Writer {
     Wire::Builder out;
 
@@ -45,6 +54,15 @@ struct Writer {
         to.setGraceNanos(record.grace.count());
     }
     void operator()(const TaskForgotten& record) { writeKey(record.key, out.initTaskForgotten()); }
+    void operator()(const ExecutorIntended& record) {
+        auto to = out.initExecutorIntended();
+        codec::write(record.framework, to.initFramework());
+        codec::write(record.info, to.initInfo());
+        to.setRun(asText(record.run));
+        to.setToken(asText(record.token));
+    }
+    void operator()(const ExecutorShutDown& record) { writeKey(record.key, out.initExecutorShutDown()); }
+    void operator()(const ExecutorForgotten& record) { writeKey(record.key, out.initExecutorForgotten()); }
 };
 
 Record read(Wire::Reader in) {
@@ -66,6 +84,14 @@ Record read(Wire::Reader in) {
         return KillIntended{readKey(from.getKey()), codec::checkedDuration(from.getGraceNanos(), "grace")};
     }
     case Wire::TASK_FORGOTTEN: return TaskForgotten{readKey(in.getTaskForgotten())};
+    case Wire::EXECUTOR_INTENDED: {
+        const auto from = in.getExecutorIntended();
+        return ExecutorIntended{codec::read(from.getFramework()), codec::read(from.getInfo()),
+                                codec::checkedId(view(from.getRun()), "run"),
+                                codec::checkedName(view(from.getToken()), "token")};
+    }
+    case Wire::EXECUTOR_SHUT_DOWN: return ExecutorShutDown{readKey(in.getExecutorShutDown())};
+    case Wire::EXECUTOR_FORGOTTEN: return ExecutorForgotten{readKey(in.getExecutorForgotten())};
     }
     codec::malformed("kind", "is not known to this version");
 }

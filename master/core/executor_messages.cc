@@ -11,12 +11,6 @@ void State::on(Step& at, Agent& agent, const agent_says::ToFramework& message) {
     }
 }
 
-void State::on(Step& at, Agent& agent, const agent_says::ExecutorEnded& message) {
-    if (const Framework* framework = frameworks.find(message.framework)) {
-        tell(at, *framework, event::Failure{agent.id(), message.executor, message.wait_status}, agent.record);
-    }
-}
-
 void State::on(Step& at, Framework& framework, const call::Message& call) {
     ++counters.messages;
     if (const Agent* agent = agents.find(call.agent)) {

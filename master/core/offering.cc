@@ -1,9 +1,11 @@
 // Offers are made, taken, turned down and taken back. The ledger has the say on resources; here is what depends on the
-// rest: whose offer it is, whether its agent is there, what each task to be launched says.
+// rest: whose offer it is, whether its agent is there, what each task to be launched says. A gang's offers are taken in
+// one call, with all of its tasks or none, and go back together.
 #include "master/core/state.h"
 #include "master/core/validation.h"
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -22,13 +24,19 @@ void State::allocate(Step& at) {
     };
     std::vector<Round> rounds;
     absl::flat_hash_map<std::uint64_t, std::size_t> round_of;
-    for (allocator::Grant& grant : allocator.allocate(at.now, rng)) {
+    std::vector<allocator::Grant> grants = allocator.allocate(at.now, rng);
+    const auto offerable = [&](const allocator::Grant& grant) {
+        const Agent* agent = agents.find(grant.agent);
+        const Framework* framework = frameworks.find(grant.framework);
+        return agent != nullptr && framework != nullptr && agent->active() && framework->active();
+    };
+    for (const allocator::Grant& grant : grants) {
+        if (!offerable(grant)) (void)allocator.rescind(grant.offer);
+    }
+    for (allocator::Grant& grant : grants) {
+        if (!allocator.stands(grant.offer)) continue;
         Agent* agent = agents.find(grant.agent);
         Framework* framework = frameworks.find(grant.framework);
-        if (agent == nullptr || framework == nullptr || !agent->active() || !framework->active()) {
-            (void)allocator.rescind(grant.offer);
-            continue;
-        }
         Offer offer{std::move(grant.offer),
                     framework->id(),
                     agent->id(),
@@ -38,7 +46,9 @@ void State::allocate(Step& at) {
                     std::move(grant.resources),
                     agent->info.attributes,
                     std::move(grant.demand),
-                    grant.count};
+                    grant.count,
+                    std::move(grant.gang),
+                    executors.of(framework->id(), *agent)};
         std::optional<Time> deadline;
         if (options.offer_timeout > Duration::zero()) deadline = at.now + options.offer_timeout;
         ++counters.offers_made;
@@ -59,6 +69,7 @@ void State::allocate(Step& at) {
 absl::Status State::findOffers(const Framework& framework, const call::Accept& call,
                                std::vector<StandingOffer*>& found) {
     absl::Status valid;
+    absl::flat_hash_set<const StandingOffer*> named;
     if (call.offers.empty()) valid = absl::InvalidArgumentError("the call names no offer");
     for (const OfferId& id : call.offers) {
         StandingOffer* offer = offers.find(id);
@@ -66,10 +77,12 @@ absl::Status State::findOffers(const Framework& framework, const call::Accept& c
             valid.Update(absl::NotFoundError(absl::StrCat("offer ", id.value(),
                                                           " does not stand: it was used, declined, "
                                                           "or rescinded")));
-        } else if (std::find(found.begin(), found.end(), offer) != found.end()) {
+        } else if (!named.insert(offer).second) {
             valid.Update(absl::InvalidArgumentError(absl::StrCat("offer ", id.value(), " is named twice")));
         } else {
-            if (!found.empty() && offer->agent != found.front()->agent) {
+            if (!found.empty() && offer->offer.gang != found.front()->offer.gang) {
+                valid.Update(absl::InvalidArgumentError("the offers are of several gangs, or of one and none"));
+            } else if (offer->offer.gang.empty() && !found.empty() && offer->agent != found.front()->agent) {
                 valid.Update(absl::InvalidArgumentError("the offers are of several agents"));
             } else if (!found.empty() && offer->offer.role != found.front()->offer.role) {
                 valid.Update(absl::InvalidArgumentError("the offers are of several roles"));
@@ -97,6 +110,75 @@ absl::Status State::validateLaunch(const Framework& framework, const Agent& agen
     return absl::OkStatus();
 }
 
+struct State::Launching {
+    struct Good {
+        const TaskInfo* task;
+        Agent* agent = nullptr;
+        std::optional<ExecutorInfo> new_executor{};
+    };
+    std::vector<Good> good;
+    std::vector<allocator::Launch> launches;
+};
+
+// A task that can't be launched is refused by itself; of a gang, all are.
+absl::Status State::validateLaunches(Step& at, const Framework& framework, const call::Accept& call,
+                                     const std::vector<StandingOffer*>& taken, Launching& launching) {
+    struct Place {
+        Agent* agent = nullptr;
+        Resources left;
+        std::map<ExecutorId, ExecutorInfo> fresh;
+    };
+    const bool gang = !taken.front()->offer.gang.empty();
+    Place one{taken.front()->agent, {}, {}};
+    absl::flat_hash_map<AgentId, Place> many; // of a gang
+    for (const StandingOffer* offer : taken) {
+        Place& place = gang ? many[offer->agent->id()] : one;
+        place.agent = offer->agent;
+        place.left += offer->offer.resources;
+    }
+    absl::Status whole;
+    absl::flat_hash_set<TaskId> ids;
+    for (const TaskInfo& task : call.launches) {
+        const auto found = gang ? many.find(task.agent) : many.end();
+        Place* const place = !gang ? &one : found == many.end() ? nullptr : &found->second;
+        absl::Status launchable =
+            place == nullptr ? absl::InvalidArgumentError(absl::StrCat("the gang has no offer of the task's agent \"",
+                                                                       task.agent.value(), "\""))
+                             : validateLaunch(framework, *place->agent, task, place->left);
+        if (launchable.ok() && !ids.insert(task.id).second) {
+            launchable = absl::AlreadyExistsError(
+                absl::StrCat("the task id \"", task.id.value(), "\" comes twice in one call"));
+        }
+        std::optional<ExecutorInfo> new_executor;
+        if (launchable.ok()) {
+            auto needed = newExecutorFor(framework, *place->agent, task, place->fresh, place->left);
+            if (needed.ok()) new_executor = *std::move(needed);
+            launchable = needed.status();
+        }
+        if (launchable.ok()) launchable = place->left.subtract(task.resources);
+        if (launchable.ok() && new_executor) launchable = place->left.subtract(new_executor->resources);
+        if (!launchable.ok()) {
+            refuseLaunch(at, framework, task, TaskState::kError, Reason::kTaskInvalid,
+                         std::string(launchable.message()));
+            if (gang) {
+                whole.Update(absl::InvalidArgumentError(
+                    absl::StrCat("task \"", task.id.value(), "\" of the same gang can't be launched")));
+            }
+            continue;
+        }
+        const AgentId& on = place->agent->id();
+        if (new_executor) {
+            launching.launches.push_back({.task = holderOf(framework.id(), on, new_executor->id),
+                                          .resources = new_executor->resources,
+                                          .agent = on,
+                                          .piece = false});
+        }
+        launching.good.push_back({&task, place->agent, std::move(new_executor)});
+        launching.launches.push_back({{framework.id(), task.id}, task.resources, on});
+    }
+    return whole;
+}
+
 void State::on(Step& at, Framework& framework, const call::Accept& call) {
     std::vector<StandingOffer*> taken;
     absl::Status valid = findOffers(framework, call, taken);
@@ -105,55 +187,38 @@ void State::on(Step& at, Framework& framework, const call::Accept& call) {
             absl::StrCat("more than ", options.max_launches_per_accept, " tasks in one call"));
     }
 
-    std::vector<const TaskInfo*> good;
-    std::vector<allocator::Launch> launches;
+    Launching launching;
     if (valid.ok()) {
-        Resources left;
-        for (const StandingOffer* offer : taken) left += offer->offer.resources;
-        const Agent& agent = *taken.front()->agent;
-        absl::flat_hash_map<TaskId, bool> ids;
-        for (const TaskInfo& task : call.launches) {
-            absl::Status launchable = validateLaunch(framework, agent, task, left);
-            if (launchable.ok() && !ids.emplace(task.id, true).second) {
-                launchable = absl::AlreadyExistsError(
-                    absl::StrCat("the task id \"", task.id.value(), "\" comes twice in one call"));
-            }
-            if (launchable.ok()) launchable = left.subtract(task.resources);
-            if (!launchable.ok()) {
-                refuseLaunch(at, framework, task, TaskState::kError, Reason::kTaskInvalid,
-                             std::string(launchable.message()));
-                continue;
-            }
-            good.push_back(&task);
-            launches.push_back({{framework.id(), task.id}, task.resources});
-        }
-        valid = allocator.accept(call.offers, launches, call.filters.refuse, at.now);
+        valid = validateLaunches(at, framework, call, taken, launching);
+        if (valid.ok()) valid = allocator.accept(call.offers, launching.launches, call.filters.refuse, at.now);
     } else {
-        for (const TaskInfo& task : call.launches) good.push_back(&task);
+        for (const TaskInfo& task : call.launches) launching.good.push_back({&task});
     }
 
     if (!valid.ok()) {
         ++counters.invalid_calls;
-        // The scheduler believes that it has used these, so it is not told of their end.
-        for (StandingOffer* offer : taken) rescind(at, *offer, false);
-        for (const TaskInfo* task : good) {
-            refuseLaunch(at, framework, *task, TaskState::kDropped, Reason::kInvalidOffers,
+        rescindTaken(at, taken);
+        for (const Launching::Good& one : launching.good) {
+            refuseLaunch(at, framework, *one.task, TaskState::kDropped, Reason::kInvalidOffers,
                          std::string(valid.message()));
         }
         return;
     }
-    Agent& agent = *taken.front()->agent;
     counters.offers_accepted += taken.size();
     for (StandingOffer* offer : taken) forgetOffer(at, *offer);
-    for (const TaskInfo* task : good) launch(at, framework, agent, *task);
+    for (Launching::Good& one : launching.good) {
+        Agent& agent = *one.agent;
+        if (one.new_executor) show(at, executors.add(framework.id(), agent, *one.new_executor));
+        launch(at, framework, agent, *one.task, one.new_executor.has_value());
+    }
 }
 
-void State::launch(Step& at, Framework& framework, Agent& agent, const TaskInfo& info) {
+void State::launch(Step& at, Framework& framework, Agent& agent, const TaskInfo& info, bool new_executor) {
     ++counters.tasks_launched;
     Task& task = tasks.add(framework.id(), info, agent);
     task.held = true;
     show(at, task, latestStatus(task, Reason::kNone, "", at.wall));
-    tell(at, agent, master_says::Launch{framework.info, info}, framework.record);
+    tell(at, agent, master_says::Launch{framework.info, info, new_executor}, framework.record);
 }
 
 void State::refuseLaunch(Step& at, const Framework& framework, const TaskInfo& task, TaskState state, Reason reason,
@@ -171,7 +236,16 @@ void State::on(Step& at, Framework& framework, const call::Decline& call) {
         // One that no longer stands: the decline crossed a rescind.
         if (offer == nullptr || offer->framework != &framework) continue;
         ++counters.offers_declined;
-        forgetOffer(at, *offer);
+        if (offer->offer.gang.empty()) {
+            forgetOffer(at, *offer);
+            continue;
+        }
+        // The allocator ended all of the gang.
+        const absl::flat_hash_set<OfferId> named(call.offers.begin(), call.offers.end());
+        for (StandingOffer* each : offers.gangOf(*offer)) {
+            if (!named.contains(each->offer.id)) tell(at, framework, event::Rescind{each->offer.id});
+            forgetOffer(at, *each);
+        }
     }
 }
 
@@ -210,8 +284,27 @@ void State::rescind(Step& at, StandingOffer& offer, bool tell_it) {
     forgetOffer(at, offer);
 }
 
+void State::rescindWhole(Step& at, StandingOffer& offer) {
+    for (StandingOffer* each : offers.gangOf(offer)) rescind(at, *each, true);
+}
+
+void State::rescindTaken(Step& at, const std::vector<StandingOffer*>& taken) {
+    const absl::flat_hash_set<StandingOffer*> named(taken.begin(), taken.end());
+    std::vector<StandingOffer*> others;
+    absl::flat_hash_set<std::string_view> gangs;
+    for (StandingOffer* offer : taken) {
+        if (offer->offer.gang.empty() || !gangs.insert(offer->offer.gang.value()).second) continue;
+        for (StandingOffer* each : offers.gangOf(*offer)) {
+            if (!named.contains(each)) others.push_back(each);
+        }
+    }
+    for (StandingOffer* offer : others) rescind(at, *offer, true);
+    for (StandingOffer* offer : taken) rescind(at, *offer, false);
+}
+
 void State::rescindAll(Step& at, const Agent& agent) {
-    for (StandingOffer* offer : offers.of(agent)) rescind(at, *offer, true);
+    // Of a gang there is one offer an agent, so none of the others here goes with it.
+    for (StandingOffer* offer : offers.of(agent)) rescindWhole(at, *offer);
 }
 
 } // namespace stoa::master

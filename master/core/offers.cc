@@ -11,12 +11,17 @@ StandingOffer& Offers::add(std::uint64_t number, Offer offer, Agent& agent, Fram
     by_id_.emplace(added.offer.id, &added);
     by_agent_.emplace(agent.number, number);
     by_framework_.emplace(framework.number, number);
+    if (!added.offer.gang.empty()) gangs_[added.offer.gang].insert(number);
     if (deadline) deadlines_.set(*deadline, number);
     return added;
 }
 
 void Offers::remove(StandingOffer& offer) {
     if (offer.deadline) deadlines_.unset(*offer.deadline, offer.number);
+    if (auto gang = gangs_.find(offer.offer.gang); gang != gangs_.end()) {
+        gang->second.erase(offer.number);
+        if (gang->second.empty()) gangs_.erase(gang);
+    }
     by_agent_.erase({offer.agent->number, offer.number});
     by_framework_.erase({offer.framework->number, offer.number});
     by_id_.erase(offer.offer.id);
@@ -26,6 +31,13 @@ void Offers::remove(StandingOffer& offer) {
 StandingOffer* Offers::find(const OfferId& id) {
     auto found = by_id_.find(id);
     return found == by_id_.end() ? nullptr : found->second;
+}
+
+std::vector<StandingOffer*> Offers::gangOf(StandingOffer& offer) {
+    if (offer.offer.gang.empty()) return {&offer};
+    std::vector<StandingOffer*> offers;
+    for (std::uint64_t number : gangs_.at(offer.offer.gang)) offers.push_back(by_number_.at(number).get());
+    return offers;
 }
 
 std::vector<StandingOffer*> Offers::of(const Agent& agent) { return of(by_agent_, agent.number); }

@@ -1,6 +1,6 @@
 // The table of offers that stand: made, and not yet accepted, declined or rescinded. An id is used once: what has left
-// the table never comes back. Indexed by id, by agent and by framework, with the deadline at which each is rescinded for
-// want of an answer. What an offer promises is held in the allocator's ledger. Owned by the master's core.
+// the table never comes back. Indexed by id, by agent, by framework and by gang, with the deadline at which each is
+// rescinded for want of an answer. What an offer promises is held in the allocator's ledger. Owned by the master's core.
 #pragma once
 
 #include "master/core/agents.h"
@@ -35,6 +35,8 @@ public:
     // In the order in which they were made.
     std::vector<StandingOffer*> of(const Agent& agent);
     std::vector<StandingOffer*> of(const Framework& framework);
+    // Of its gang, itself included; of none, itself alone.
+    std::vector<StandingOffer*> gangOf(StandingOffer& offer);
 
     std::optional<Time> nextDeadline() const { return deadlines_.next(); }
     StandingOffer* firstDue(Time now);
@@ -50,6 +52,7 @@ private:
     absl::flat_hash_map<OfferId, StandingOffer*> by_id_;
     Index by_agent_;
     Index by_framework_;
+    absl::flat_hash_map<OfferId, std::set<std::uint64_t>> gangs_; // by first offer, the numbers of those that stand
     DueTimes deadlines_;
 };
 

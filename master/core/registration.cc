@@ -88,6 +88,7 @@ void State::refuse(Step& at, Peer peer, std::string reason) {
 // ---- Two lists of tasks become one -------------------------------------------------------------------------------
 
 void State::compareTasks(Step& at, Agent& agent, const agent_says::Register& message, Reason missing) {
+    compareExecutors(at, agent, message);
     absl::flat_hash_set<TaskKey> told;
     for (const AgentTask& task : message.tasks) told.insert({task.framework, task.info.id});
     for (Task* task : tasks.of(agent)) {
@@ -102,13 +103,16 @@ void State::compareTasks(Step& at, Agent& agent, const agent_says::Register& mes
     }
 
     std::vector<FrameworkId> removed;
-    for (const AgentTask& task : message.tasks) {
-        if (frameworks.find(task.framework) == nullptr &&
-            std::find(removed.begin(), removed.end(), task.framework) == removed.end()) {
-            removed.push_back(task.framework);
+    const auto seen = [&](const FrameworkId& id) {
+        if (frameworks.find(id) == nullptr && std::find(removed.begin(), removed.end(), id) == removed.end()) {
+            removed.push_back(id);
         }
+    };
+    for (const AgentTask& task : message.tasks) {
+        seen(task.framework);
         compareTask(at, agent, task, message.frameworks);
     }
+    for (const AgentExecutor& executor : message.executors) seen(executor.framework);
     // Torn down, or its failover timeout passed, while the agent was away.
     for (const FrameworkId& framework : removed) tell(at, agent, master_says::ShutdownFramework{framework});
 
@@ -226,6 +230,7 @@ void State::on(Step& at, Agent& agent, const agent_says::Unregister&) {
         }
     }
     tellOfAgentLost(at, agent, affected);
+    for (const Executor* executor : executors.of(agent)) forget(at, *executor);
     (void)allocator.removeAgent(agent.id());
     show(at, AgentForgotten{agent.id()}, agent.record);
     close(at, peer, "the agent stopped for good", agent.record);

@@ -41,6 +41,12 @@ struct FromAgentWriter {
         auto frameworks = to.initFrameworks(count(message.frameworks.size()));
         for (std::size_t i = 0; i < message.frameworks.size(); ++i)
             codec::write(message.frameworks[i], frameworks[count(i)]);
+        if (message.executors.empty()) return;
+        auto executors = to.initExecutors(count(message.executors.size()));
+        for (std::size_t i = 0; i < message.executors.size(); ++i) {
+            executors[count(i)].setFramework(asText(message.executors[i].framework.value()));
+            codec::write(message.executors[i].info, executors[count(i)].initInfo());
+        }
     }
     void operator()(const agent_says::StatusUpdate& message) {
         auto to = out.initStatusUpdate();
@@ -71,6 +77,10 @@ FromAgent readFromAgent(WireFromAgent::Reader in) {
         for (const auto task : from.getTasks()) message.tasks.push_back(codec::read(task));
         message.frameworks.reserve(from.getFrameworks().size());
         for (const auto framework : from.getFrameworks()) message.frameworks.push_back(codec::read(framework));
+        for (const auto executor : from.getExecutors()) {
+            message.executors.push_back(
+                {id<FrameworkId>(executor.getFramework(), "framework id"), codec::read(executor.getInfo())});
+        }
         return message;
     }
     case WireFromAgent::STATUS_UPDATE: {
@@ -104,6 +114,7 @@ struct ToAgentWriter {
         auto to = out.initLaunch();
         codec::write(message.framework, to.initFramework());
         codec::write(message.task, to.initTask());
+        to.setNewExecutor(message.new_executor);
     }
     void operator()(const master_says::Kill& message) {
         auto to = out.initKill();
@@ -137,7 +148,8 @@ ToAgent readToAgent(WireToAgent::Reader in) {
     }
     case WireToAgent::REFUSED: return master_says::Refused{codec::checkedText(view(in.getRefused()), "reason")};
     case WireToAgent::LAUNCH:
-        return master_says::Launch{codec::read(in.getLaunch().getFramework()), codec::read(in.getLaunch().getTask())};
+        return master_says::Launch{codec::read(in.getLaunch().getFramework()), codec::read(in.getLaunch().getTask()),
+                                   in.getLaunch().getNewExecutor()};
     case WireToAgent::KILL: {
         const auto from = in.getKill();
         master_says::Kill message{id<FrameworkId>(from.getFramework(), "framework id"),

@@ -17,6 +17,8 @@ using codec::malformed;
 using codec::view;
 using WireCommand = schema::CommandInfo;
 
+constexpr std::int32_t kLastSignal = 64;
+
 void writeCommand(const TaskSpec& spec, WireCommand::Builder out) {
     const CommandSpec& command = spec.command;
     if (command.argv.empty()) {
@@ -115,7 +117,6 @@ void refuseUnserved(schema::TaskInfo::Reader in) {
     }
     if (in.hasHealthCheck()) malformed("health_check", "not served");
     if (in.hasCheck()) malformed("check", "not served");
-    if (in.getMaxCompletionTime().isValue()) malformed("max_completion_time", "not served");
 }
 
 TaskSpec readSpec(schema::TaskInfo::Reader in) {
@@ -136,6 +137,22 @@ TaskSpec readSpec(schema::TaskInfo::Reader in) {
             malformed("writable_paths", concat("\"", spec.writable_paths.back(), "\" is not absolute"));
         }
     }
+    spec.work_directory = checkedText(view(in.getWorkDirectory()), "work_directory");
+    if (!spec.work_directory.empty() && !spec.work_directory.starts_with('/')) {
+        malformed("work_directory", concat("\"", spec.work_directory, "\" is not absolute"));
+    }
+    if (in.getMaxCompletionTime().isValue()) {
+        spec.time_limit = codec::checkedDuration(in.getMaxCompletionTime().getValue(), "max_completion_time");
+    }
+    if (in.hasLimitWarning()) {
+        const auto warning = in.getLimitWarning();
+        if (warning.getSignal() < 1 || warning.getSignal() > kLastSignal) {
+            malformed("limit_warning.signal", concat(warning.getSignal(), " is no signal's number"));
+        }
+        if (!spec.time_limit) malformed("limit_warning", "there is no max_completion_time to warn of");
+        spec.limit_warning = LimitWarning{warning.getSignal(),
+                                          codec::checkedDuration(warning.getBefore(), "limit_warning.before")};
+    }
     if (in.getAttempt().isValue()) spec.attempt = in.getAttempt().getValue();
     spec.data = codec::checkedData(view(in.getData()), "data");
     return spec;
@@ -154,6 +171,13 @@ Body makeTaskBody(const TaskSpec& spec) {
     if (!spec.writable_paths.empty()) {
         auto paths = out.initWritablePaths(static_cast<unsigned>(spec.writable_paths.size()));
         for (unsigned i = 0; i < paths.size(); ++i) paths.set(i, asText(spec.writable_paths[i]));
+    }
+    if (!spec.work_directory.empty()) out.setWorkDirectory(asText(spec.work_directory));
+    if (spec.time_limit) out.getMaxCompletionTime().setValue(spec.time_limit->count());
+    if (spec.limit_warning) {
+        auto warning = out.initLimitWarning();
+        warning.setSignal(spec.limit_warning->signal);
+        warning.setBefore(spec.limit_warning->before.count());
     }
     out.getAttempt().setValue(spec.attempt);
     if (!spec.data.empty()) out.setData(asData(spec.data));

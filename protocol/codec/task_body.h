@@ -38,12 +38,23 @@ struct InputSpec {
     friend bool operator==(const InputSpec&, const InputSpec&) = default;
 };
 
+// A signal to the command some time before its time is over.
+struct LimitWarning {
+    int signal = 0;
+    Duration before{0};
+    friend bool operator==(const LimitWarning&, const LimitWarning&) = default;
+};
+
 struct TaskSpec {
     CommandSpec command;
     std::vector<InputSpec> inputs;
     Labels labels;
     std::optional<Duration> kill_grace;      // between SIGTERM and SIGKILL; absent: the agent's default
     std::vector<std::string> writable_paths; // of the host, read-write in the container where the agent allows it
+    // Of the host: where the command starts, and may write; empty: its sandbox. The agent says which it allows.
+    std::string work_directory;
+    std::optional<Duration> time_limit; // from its start; then it is killed, and has failed
+    std::optional<LimitWarning> limit_warning;
     std::uint32_t attempt = 1;               // how often the framework has launched this piece of work
     std::string data;                        // the executor's or the framework's own
     friend bool operator==(const TaskSpec&, const TaskSpec&) = default;

@@ -41,6 +41,12 @@ struct AgentTask {
     TaskStatus status;
 };
 
+// An executor that lives on an agent. The agent's word wins, as with tasks.
+struct AgentExecutor {
+    FrameworkId framework;
+    ExecutorInfo info;
+};
+
 namespace agent_says {
 
 // The first message of every session.
@@ -48,7 +54,8 @@ struct Register {
     AgentInfo info;
     Incarnation incarnation;
     std::vector<AgentTask> tasks;          // all that aren't terminal and acknowledged
-    std::vector<FrameworkInfo> frameworks; // those of the tasks
+    std::vector<FrameworkInfo> frameworks; // those of the tasks and executors
+    std::vector<AgentExecutor> executors{};
 };
 // Repeated until acknowledged; updates of one task arrive in order.
 struct StatusUpdate {
@@ -61,6 +68,7 @@ struct ToFramework {
     ExecutorId executor;
     std::string data;
 };
+// What it held is free; its tasks' ends are told on their own.
 struct ExecutorEnded {
     FrameworkId framework;
     ExecutorId executor;
@@ -87,6 +95,9 @@ struct Refused {
 struct Launch {
     FrameworkInfo framework;
     TaskInfo task;
+    // The task's executor is not there yet, as far as the master knows, and what it needs is held. Without this, an agent
+    // whose executor has ended meanwhile must not start another.
+    bool new_executor = false;
 };
 struct Kill {
     FrameworkId framework;

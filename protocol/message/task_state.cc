@@ -34,6 +34,8 @@ constexpr std::array<std::string_view, kReasons> kReasonNames = {
     "REASON_TASK_UNKNOWN",
     "REASON_TASK_KILLED_DURING_LAUNCH",
     "REASON_MAX_COMPLETION_TIME_REACHED",
+    "REASON_EXECUTOR_REGISTRATION_TIMEOUT",
+    "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
 };
 
 // A row per state, a column per report; 'x' where the state becomes what is reported. The diagonal is the repeat of a

@@ -62,8 +62,10 @@ enum class Reason : std::uint8_t {
     kTaskUnknown,
     kTaskKilledDuringLaunch,
     kMaxCompletionTimeReached,
+    kExecutorRegistrationTimeout,
+    kExecutorReregistrationTimeout,
 };
-inline constexpr int kReasons = 20;
+inline constexpr int kReasons = 22;
 std::string_view name(Reason reason); // "REASON_CONTAINER_LAUNCH_FAILED"; kNone gives ""
 std::optional<Reason> reasonNamed(std::string_view name);
 

@@ -43,10 +43,23 @@ struct AgentRecord {
     statusAcknowledged @3 :StatusAcknowledged;
     killIntended @4 :KillIntended;
     taskForgotten @5 :TaskKey;
+    executorIntended @6 :ExecutorIntended;
+    executorShutDown @7 :ExecutorKey;
+    executorForgotten @8 :ExecutorKey;
   }
   struct TaskKey {
     framework @0 :Text;
     task @1 :Text;
+  }
+  struct ExecutorKey {
+    framework @0 :Text;
+    executor @1 :Text;
+  }
+  struct ExecutorIntended {
+    framework @0 :Compact.FrameworkInfo;
+    info @1 :Compact.ExecutorInfo;
+    run @2 :Text;
+    token @3 :Text;
   }
   struct LaunchIntended {
     framework @0 :Compact.FrameworkInfo;

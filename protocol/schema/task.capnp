@@ -403,6 +403,14 @@ struct TaskInfo {
     unset @17 :Void;
     value @18 :UInt32;
   }
+  workDirectory @19 :Text $Wire.number(1002);
+  limitWarning @20 :LimitWarning $Wire.number(1003);
+
+  # A signal to the command so long before maxCompletionTime is over.
+  struct LimitWarning {
+    signal @0 :Int32 $Wire.number(1) $Wire.required;
+    before @1 :Int64 $Wire.number(2) $Wire.required; # nanoseconds
+  }
 }
 
 enum TaskState {

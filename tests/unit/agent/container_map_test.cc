@@ -28,6 +28,9 @@ public:
         if (answer.ok()) launched.push_back(spec);
         return answer;
     }
+    absl::Status setLimits(const std::string& id, std::int64_t cpus_milli, std::int64_t) override {
+        return note("limit", id, static_cast<int>(cpus_milli));
+    }
     absl::Status signal(const std::string& id, int signo) override { return note("signal", id, signo); }
     absl::Status destroy(const std::string& id) override { return note("destroy", id, 0); }
     absl::Status forget(const std::string& id) override { return note("forget", id, 0); }
