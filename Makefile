@@ -141,10 +141,17 @@ BUILT_EXAMPLES := $(EXAMPLES:docs/examples/%.cc=$(BUILD)/examples/%)
 BUILT_BENCHES := $(BENCHES:tests/bench/%.cc=$(BUILD)/bench/%)
 BUILT_BENCH_WORK := $(BENCH_WORK:tests/bench/%.c=$(BUILD)/bench/%)
 
-all: $(BUILT_PROGRAMS) $(BUILT_SHIM) $(BUILT_LIBRARIES) $(BUILT_TEMPLATES) ## build programs and library (the default)
+# By Slurm's names `stoa` is Slurm's commands.
+SLURM_NAMES := sbatch squeue scancel sinfo
+BUILT_LINKS := $(SLURM_NAMES:%=$(BUILD)/bin/%)
+
+all: $(BUILT_LINKS) $(BUILT_PROGRAMS) $(BUILT_SHIM) $(BUILT_LIBRARIES) $(BUILT_TEMPLATES) ## build programs and library (the default)
 tests: all $(BUILT_TESTS) $(BUILT_EXAMPLES)
 benches: all $(BUILT_BENCHES) $(BUILT_BENCH_WORK)
 .PHONY: all tests benches
+
+$(BUILT_LINKS): | $(BUILD)/bin/stoa
+	$(Q)ln -sfn stoa $@
 
 # ---- Configuration ---------------------------------------------------------------------------------------------
 
@@ -220,6 +227,7 @@ $(BUILD)/obj/tests/unit/%.o: tests/unit/%.cc $(BUILD)/flags/compile $(BUILD)/pch
 # Archives. Made anew each time, so that an object whose source is gone does not stay inside.
 protocol_OBJECTS := $(call objects,$(protocol_SOURCES)) $(SCHEMAS:%=$(BUILD)/obj/%.o)
 $(foreach a,$(filter-out protocol,$(ARCHIVES)),$(eval $(a)_OBJECTS := $$(call objects,$$($(a)_SOURCES))))
+master_OBJECTS += $(BUILD)/obj/page_files.o
 
 define archive_rule
 $(BUILD)/lib/$(1).a: $$($(1)_OBJECTS) $(BUILD)/flags/$(1).objects
@@ -229,6 +237,28 @@ $(BUILD)/flags/$(1).objects: FORCE
 	$$(call remember,$$($(1)_OBJECTS))
 endef
 $(foreach a,$(ARCHIVES),$(eval $(call archive_rule,$(a))))
+
+# The operator's page: files as they are written and two libraries from npm, inside the master.
+PAGE_SOURCES := $(sort $(filter-out %.json,$(shell find master/web -type f)))
+$(BUILD)/page/npm/package-lock.json: master/web/package.json master/web/package-lock.json
+	$(call say,NPM,$@)
+	$(Q)mkdir -p $(@D) && cp $^ $(@D) && \
+	  npm --prefix $(@D) ci --ignore-scripts --no-audit --no-fund --loglevel=error > $(@D).log 2>&1 || \
+	  { cat $(@D).log >&2; echo 'make: the page needs two libraries from npm (or ./configure --without-page)' >&2; exit 1; }
+	$(Q)touch $@
+$(BUILD)/generated/page_files.cc: scripts/embed-page $(if $(PAGE),$(BUILD)/page/npm/package-lock.json $(PAGE_SOURCES)) config.mk
+	$(call say,PAGE,$@)
+	$(Q)mkdir -p $(@D) && rm -rf $(BUILD)/page/root && mkdir -p $(BUILD)/page/root/web
+ifneq ($(PAGE),)
+	$(Q)cp -r master/web/* $(BUILD)/page/root/web && cd $(BUILD)/page/root && mv web/index.html . && rm web/*.json && \
+	  cp ../npm/node_modules/htm/preact/standalone.module.js web/preact.js && \
+	  cp ../npm/node_modules/uplot/dist/uPlot.esm.js ../npm/node_modules/uplot/dist/uPlot.min.css web
+endif
+	$(Q)scripts/embed-page $(if $(PAGE),$(BUILD)/page/root,--none) > $@
+$(BUILD)/obj/page_files.o: $(BUILD)/generated/page_files.cc $(BUILD)/flags/compile
+	$(call say,CXX,$@)
+	$(begin)
+	$(Q)$(compile) $(WARNINGS) -c $< -o $@ && $(end)
 
 # link: the target from the objects and archives among its prerequisites. A new file each time: mold writes over the old
 # one, and a program that runs from it would read what is half written.
@@ -389,6 +419,7 @@ unitdir = $(prefix)/lib/systemd/system
 install: all ## install under DESTDIR and prefix
 	$(Q)install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/pkgconfig $(headers_to) $(DESTDIR)$(datadir)
 	$(Q)install $(INSTALLED_PROGRAMS) $(DESTDIR)$(bindir)
+	$(Q)for n in $(SLURM_NAMES); do ln -sfn stoa $(DESTDIR)$(bindir)/$$n || exit; done
 	$(Q)for l in $(BUILT_LIBRARIES); do n=$${l##*/}; \
 	  install $$l $(DESTDIR)$(libdir)/$$n.$(VERSION) && ln -sf $$n.$(VERSION) $(DESTDIR)$(libdir)/$$n.$(SDK_ABI) && \
 	  ln -sf $$n.$(SDK_ABI) $(DESTDIR)$(libdir)/$$n || exit; done
@@ -404,7 +435,7 @@ install: all ## install under DESTDIR and prefix
 	  $$p > $(DESTDIR)$(libdir)/pkgconfig/$${n%.in} || exit; done
 
 uninstall: ## take away what install put there
-	rm -f $(INSTALLED_PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(bindir)/%)
+	rm -f $(INSTALLED_PROGRAMS:$(BUILD)/bin/%=$(DESTDIR)$(bindir)/%) $(SLURM_NAMES:%=$(DESTDIR)$(bindir)/%)
 	rm -f $(UNITS:packaging/systemd/%=$(DESTDIR)$(unitdir)/%)
 	rm -f $(BUILT_LIBRARIES:$(BUILD)/lib/%=$(DESTDIR)$(libdir)/%*) $(DESTDIR)$(libdir)/pkgconfig/stoa{,-testkit}.pc
 	rm -rf $(headers_to) $(DESTDIR)$(datadir)
