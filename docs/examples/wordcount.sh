@@ -28,11 +28,11 @@ wordcount_prepare() {
 wordcount_submit() {
   local texts=$1 maps=$2
   shift 2
-  map_job=$(stoa submit --name=map --array="$maps" --input="part.tar=$texts/part-%i.tar" --output=counts "$@" -- \
+  map_job=$(stoa submit --name=map --array="$maps" --input="part.tar=$texts/part-%i.tar" --result=counts "$@" -- \
     sh -c "set -e; mkdir texts; tar -xf part.tar -C texts --strip-components=1
       find texts -type f -print0 | sh -c '$words' | LC_ALL=C sort | uniq -c > counts
       ${wordcount_at_end:-}") || return
-  reduce_job=$(stoa submit --name=reduce --input="counts=job:$map_job/*/counts" --output=top "$@" -- \
+  reduce_job=$(stoa submit --name=reduce --input="counts=job:$map_job/*/counts" --result=top "$@" -- \
     sh -c "export LC_ALL=C; cat counts.* | awk '{n[\$2] += \$1} END {for (w in n) print n[w], w}' | $top20 | tee top
       ${wordcount_at_end:-}")
 }

@@ -1,10 +1,12 @@
 #include "frameworks/batch/daemon.h"
 
 #include "frameworks/batch/job_store.h"
+#include "protocol/labels.h"
 #include "protocol/strings.h"
 
 #include <glog/logging.h>
 
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -47,7 +49,7 @@ absl::Status Daemon::open() {
     driver.id = queue_->frameworkId();
     driver.roles = {options_.role};
     driver.webui_url = concat("http://", door_->address());
-    driver.labels = {{kDoorLabel, socket}};
+    driver.labels = {{kBatchLabel, socket}};
     driver.failover_timeout = options_.failover_timeout;
     driver.explicit_acknowledgements = true;
     driver.watched_fd = store_->eventFd();
@@ -86,7 +88,8 @@ void Daemon::error(sdk::Driver&, const std::string& message) {
 void Daemon::step(const Input& input) {
     if (!failure_.ok()) return; // memory believes what the disk refused
     Output output;
-    queue_->step(input, sdk::now(), output);
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    queue_->step(input, sdk::now(), {std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count()}, output);
     if (!output.records.empty()) store_->write(changesOf(output.records), queue_->recordsAppended());
     for (Output::Said& said : output.effects) {
         const Destination to = destinationOf(said.effect);

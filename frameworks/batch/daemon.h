@@ -28,7 +28,6 @@ struct DaemonOptions {
 };
 
 // The labels by which `stoa` finds the framework in the master's list.
-inline constexpr const char* kDoorLabel = "stoa.batch.socket";
 
 class Daemon : public sdk::Scheduler {
 public:

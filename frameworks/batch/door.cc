@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -22,6 +23,7 @@ constexpr std::uint32_t kTasksShown = 100; // unless asked otherwise
 int httpStatus(const absl::Status& status) {
     switch (status.code()) {
     case absl::StatusCode::kNotFound: return 404;
+    case absl::StatusCode::kPermissionDenied: return 403;
     case absl::StatusCode::kFailedPrecondition: return 409;
     case absl::StatusCode::kResourceExhausted: return 503;
     default: return 400;
@@ -36,10 +38,11 @@ http::Response responseTo(const Answer& answer) {
                 http::Response response = http::jsonResponse(concat("{\"job\":", content.job, "}"));
                 response.status = 201;
                 return response;
-            } else if constexpr (std::is_same_v<Content, answer::Cancelled>) {
+            } else if constexpr (std::is_same_v<Content, answer::Cancelled> ||
+                                 std::is_same_v<Content, answer::Changed>) {
                 return http::jsonResponse("{}");
             } else if constexpr (std::is_same_v<Content, answer::Jobs>) {
-                return http::jsonResponse(toJson(content.jobs, content.framework));
+                return http::jsonResponse(toJson(content));
             } else if constexpr (std::is_same_v<Content, answer::Job>) {
                 return http::jsonResponse(toJson(content.job, content.framework));
             } else {
@@ -58,11 +61,6 @@ std::string userNamed(uid_t uid) {
 }
 
 } // namespace
-
-WallTime wallNow() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-                .count()};
-}
 
 absl::StatusOr<std::unique_ptr<Door>> Door::open(Options options, std::function<bool(Input)> ask) {
     std::unique_ptr<Door> door(new Door(std::move(ask)));
@@ -95,9 +93,18 @@ Door::~Door() {
 http::Router Door::routes(bool may_submit) {
     http::Router router;
     router.get("/health", [](const http::Request&) { return http::textResponse(200, ""); });
-    router.defer("GET", "/api/stoa/jobs", [this](http::Request, http::Responder responder) {
-        const RequestId id = keep(std::move(responder));
-        pass(ListJobs{id}, id);
+    router.defer("GET", "/api/stoa/jobs", [this](http::Request request, http::Responder responder) {
+        ListJobs list;
+        if (const auto before = request.number("before")) list.before = static_cast<JobNumber>(*before);
+        if (const auto limit = request.number("limit"); limit && *limit > 0) {
+            list.limit = static_cast<std::uint32_t>(std::min<std::int64_t>(*limit, UINT32_MAX));
+        }
+        list.unfinished = request.number("unfinished").value_or(0) != 0;
+        list.user = std::string(request.parameter("user").value_or(""));
+        list.name = std::string(request.parameter("name").value_or(""));
+        list.request = keep(std::move(responder));
+        const RequestId id = list.request;
+        pass(std::move(list), id);
     });
     if (may_submit) {
         router.defer("POST", "/api/stoa/jobs", [this](http::Request request, http::Responder responder) {
@@ -139,24 +146,53 @@ void Door::answer(Answer answer) {
     responder->respond(responseTo(answer));
 }
 
-void Door::submit(http::Request request, http::Responder responder) {
-    absl::StatusOr<JobSpec> spec = jobSpecFromJson(request.body);
-    if (!spec.ok()) return responder.respond(http::textResponse(400, std::string(spec.status().message())));
-    if (!request.credentials) return responder.respond(http::textResponse(403, "the kernel does not say who submits"));
+absl::StatusOr<Asker> Door::askerOf(const http::Request& request) const {
+    if (!request.credentials) return absl::PermissionDeniedError("the kernel does not say who asks");
     const uid_t uid = request.credentials->uid;
-    const std::string submitter = userNamed(uid);
-    if (submitter.empty()) return responder.respond(http::textResponse(403, concat("user ", uid, " has no name here")));
-    std::string& user = spec->command.user;
-    if (!user.empty() && user != submitter && uid != 0) {
-        return responder.respond(
-            http::textResponse(403, concat("user: only root may submit for another user; you are ", submitter)));
-    }
-    if (user.empty()) user = submitter;
-    const RequestId id = keep(std::move(responder));
-    pass(Submit{id, *std::move(spec), wallNow()}, id);
+    Asker asker{userNamed(uid), uid == 0};
+    if (asker.user.empty()) return absl::PermissionDeniedError(concat("user ", uid, " has no name here"));
+    return asker;
 }
 
-// "7", or "7/cancel".
+void Door::submit(http::Request request, http::Responder responder) {
+    auto refuse = [&](const absl::Status& status) {
+        responder.respond(http::textResponse(httpStatus(status), std::string(status.message())));
+    };
+    absl::StatusOr<JobSpec> spec = jobSpecFromJson(request.body);
+    if (!spec.ok()) return refuse(spec.status());
+    absl::StatusOr<Asker> asker = askerOf(request);
+    if (!asker.ok()) return refuse(asker.status());
+    std::string& user = spec->command.user;
+    if (!user.empty() && user != asker->user && !asker->root) {
+        return refuse(
+            absl::PermissionDeniedError(concat("user: only root may submit for another user; you are ", asker->user)));
+    }
+    if (user.empty()) user = asker->user;
+    const RequestId id = keep(std::move(responder));
+    pass(Submit{id, *std::move(spec)}, id);
+}
+
+void Door::change(const http::Request& request, http::Responder responder, JobNumber job, bool cancels) {
+    absl::StatusOr<Asker> asker = askerOf(request);
+    absl::Status status = asker.status();
+    Cancel cancel;
+    Change change;
+    if (status.ok()) status = cancels ? readRequest(request.body, cancel) : readRequest(request.body, change);
+    if (!status.ok()) {
+        return responder.respond(http::textResponse(httpStatus(status), std::string(status.message())));
+    }
+    const RequestId id = keep(std::move(responder));
+    cancel.request = change.request = id;
+    cancel.job = change.job = job;
+    cancel.by = change.by = *asker;
+    if (cancels) {
+        pass(std::move(cancel), id);
+    } else {
+        pass(std::move(change), id);
+    }
+}
+
+// "7", "7/cancel" or "7/change".
 void Door::onJob(http::Request request, http::Responder responder, bool may_submit) {
     const std::size_t slash = request.rest.find('/');
     JobNumber job = 0;
@@ -164,10 +200,9 @@ void Door::onJob(http::Request request, http::Responder responder, bool may_subm
         return responder.respond(http::textResponse(404, concat("\"", request.rest, "\" is no job's number")));
     }
     const std::string what = slash == std::string::npos ? "" : request.rest.substr(slash + 1);
-    if (what == "cancel" && request.method == "POST") {
-        if (!may_submit) return responder.respond(http::textResponse(403, "jobs are cancelled through the socket"));
-        const RequestId id = keep(std::move(responder));
-        return pass(Cancel{id, job, wallNow()}, id);
+    if ((what == "cancel" || what == "change") && request.method == "POST") {
+        if (!may_submit) return responder.respond(http::textResponse(403, "jobs are changed through the socket"));
+        return change(request, std::move(responder), job, what == "cancel");
     }
     if (!what.empty() || (request.method != "GET" && request.method != "HEAD")) {
         return responder.respond(http::textResponse(404, "there is no such thing; see GET /api/stoa/jobs"));
@@ -176,6 +211,10 @@ void Door::onJob(http::Request request, http::Responder responder, bool may_subm
     show.job = job;
     if (const auto since = request.number("since")) show.changed_since = static_cast<std::uint64_t>(*since);
     show.first_task = static_cast<std::uint32_t>(request.number("first").value_or(0));
+    if (const auto index = request.number("index"); index && *index >= 0 && *index <= UINT32_MAX) {
+        show.index = static_cast<std::uint32_t>(*index);
+    }
+    show.live_tasks = request.number("live").value_or(0) != 0;
     show.task_count = static_cast<std::uint32_t>(request.number("tasks").value_or(kTasksShown));
     const RequestId id = keep(std::move(responder));
     show.request = id;

@@ -46,7 +46,9 @@ private:
     // The number under which the responder waits.
     RequestId keep(http::Responder responder);
     void pass(Input input, RequestId request);
+    absl::StatusOr<Asker> askerOf(const http::Request& request) const;
     void submit(http::Request request, http::Responder responder);
+    void change(const http::Request& request, http::Responder responder, JobNumber job, bool cancels);
     void onJob(http::Request request, http::Responder responder, bool may_submit);
 
     const std::function<bool(Input)> ask_;
@@ -57,7 +59,5 @@ private:
     std::unique_ptr<http::Server> unix_; // last: their threads use the above
     std::unique_ptr<http::Server> tcp_;
 };
-
-WallTime wallNow();
 
 } // namespace stoa::batch

@@ -5,16 +5,42 @@
 
 #include <absl/strings/str_split.h>
 
+#include <algorithm>
 #include <array>
 
 namespace stoa::batch {
 
 namespace {
 
-constexpr std::uint32_t kMostTasks = 1'000'000; // of one job
+constexpr std::size_t kWidestNumber = 10;
 constexpr std::uint32_t kMostRetries = 1'000;
+// The kernel takes no argument of 128 KiB (MAX_ARG_STRLEN), and a script is one.
+constexpr std::size_t kLargestScript = 120 << 10;
+constexpr Duration kLongestLimit = std::chrono::hours(24 * 366);
 constexpr std::array<std::string_view, kTaskPhases> kPhaseNames = {"waiting",   "launched", "running",  "unreachable",
                                                                    "succeeded", "failed",   "cancelled"};
+
+absl::Status validateSurroundings(const JobSpec& spec) {
+    if (spec.script.size() > kLargestScript) {
+        return invalid("script: ", spec.script.size(), " bytes are more than ", kLargestScript,
+                       "; put the bulk of it into a file that it runs");
+    }
+    if (!spec.script.empty() && spec.command.argv.empty()) return invalid("script: argv should start with its name");
+    if (spec.script.find('\0') != std::string::npos) return invalid("script: holds a NUL byte: it is no text");
+    if (spec.time_limit && (*spec.time_limit <= Duration::zero() || *spec.time_limit > kLongestLimit)) {
+        return invalid("time_limit: should be above 0 and at most 366 days");
+    }
+    if (spec.limit_warning && !spec.time_limit) {
+        return invalid("signal: there is no time limit before which it could be sent; give one, too");
+    }
+    if (!spec.work_directory.empty() && spec.work_directory.front() != '/') {
+        return invalid("work_directory: \"", spec.work_directory, "\" is not absolute");
+    }
+    for (const std::string* pattern : {&spec.stdout_file, &spec.stderr_file, &spec.stdin_file}) {
+        if (absl::Status status = validateOutputFile(*pattern); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+}
 
 bool leavesSandbox(std::string_view path) {
     if (path.empty() || path.front() == '/') return true;
@@ -73,6 +99,10 @@ absl::Status validate(const JobSpec& spec) {
     if (spec.count == 0 || spec.count > kMostTasks) {
         return InvalidArgumentError(concat("count: ", spec.count, " is not between 1 and ", kMostTasks));
     }
+    if (!spec.indices.empty() && spec.indices.count() != spec.count) {
+        return InvalidArgumentError(concat("indices: ", spec.indices.count(), " of them for ", spec.count, " tasks"));
+    }
+    if (absl::Status status = validateSurroundings(spec); !status.ok()) return status;
     if (spec.retries > kMostRetries) {
         return InvalidArgumentError(concat("retries: ", spec.retries, " is more than ", kMostRetries));
     }
@@ -99,6 +129,48 @@ absl::Status validate(const JobSpec& spec) {
     TaskSpec task;
     task.command = spec.command;
     return readTaskBody(makeTaskBody(task)).status();
+}
+
+std::string outputFile(std::string_view pattern, const JobSpec& spec, JobNumber job, std::uint32_t index) {
+    std::string file;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        if (pattern[i] != '%') {
+            file += pattern[i];
+            continue;
+        }
+        std::size_t width = 0;
+        while (++i < pattern.size() && absl::ascii_isdigit(static_cast<unsigned char>(pattern[i]))) {
+            width = std::min<std::size_t>(width * 10 + static_cast<std::size_t>(pattern[i] - '0'), kWidestNumber);
+        }
+        if (i == pattern.size()) break;
+        const auto padded = [&](std::uint64_t number) {
+            const std::string digits = concat(number);
+            return std::string(width > digits.size() ? width - digits.size() : 0, '0') + digits;
+        };
+        switch (pattern[i]) {
+        case 'j': file += spec.array ? concat(padded(job), "_", index) : padded(job); break;
+        case 'A': file += padded(job); break;
+        case 'a':
+        case 't': file += padded(index); break;
+        case 'x': file += spec.name; break;
+        case 'u': file += spec.command.user; break;
+        default: file += pattern[i];
+        }
+    }
+    return file;
+}
+
+absl::Status validateOutputFile(std::string_view pattern) {
+    if (pattern.find('\0') != std::string_view::npos) return invalid("output: a file's name holds no NUL byte");
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        if (pattern[i] != '%') continue;
+        while (++i < pattern.size() && absl::ascii_isdigit(static_cast<unsigned char>(pattern[i]))) {}
+        if (i == pattern.size() || std::string_view("jAatxu%").find(pattern[i]) == std::string_view::npos) {
+            return invalid("output: \"", pattern, "\": %", i == pattern.size() ? "" : pattern.substr(i, 1),
+                           " stands for nothing here; %j, %A, %a, %t, %x, %u and %% do");
+        }
+    }
+    return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<OutputRef>> parseOutputRef(std::string_view source, std::uint32_t own_index) {

@@ -3,6 +3,8 @@
 // the first attempt at task 3 of job 12. Plain values, usable from any thread.
 #pragma once
 
+#include "frameworks/batch/dependency.h"
+#include "frameworks/batch/index_set.h"
 #include "protocol/codec/task_body.h"
 #include "protocol/message/framework.h"
 
@@ -18,8 +20,7 @@
 
 namespace stoa::batch {
 
-using JobNumber = std::uint64_t; // from 1, never used again
-
+// A task by its position in its job, which is its index but for an array whose indices are not 0, 1, 2, …
 struct TaskRef {
     JobNumber job = 0;
     std::uint32_t index = 0;
@@ -48,21 +49,53 @@ struct JobInput {
 
 struct JobSpec {
     std::string name;
-    CommandSpec command; // sees STOA_JOB, STOA_TASK_INDEX, STOA_TASK_COUNT and STOA_ATTEMPT besides
-    Resources shape;     // of each task
+    // Sees STOA_JOB, STOA_TASK_INDEX, STOA_TASK_COUNT and STOA_ATTEMPT besides. Its user is the job's owner.
+    CommandSpec command;
+    // The text of a script; the command's argv are then the name it goes by and its arguments.
+    std::string script;
+    Resources shape; // of each task
     std::uint32_t count = 1;
-    bool array = false;           // for people: "task 0 of 1" is still an array when it was asked for as one
-    std::vector<JobNumber> after; // start when all these have succeeded
-    std::uint32_t retries = 0;    // further attempts at a task that failed
+    bool array = false;        // for people: "task 0 of 1" is still an array when it was asked for as one
+    IndexSet indices;          // of an array; empty: 0 to count-1
+    std::uint32_t at_most = 0; // tasks of it that run at the same time; 0: as many as fit
+    std::vector<Dependency> after;
+    std::uint32_t retries = 0; // further attempts at a task that failed
+    bool requeue = true;       // an attempt that is lost with its agent is made again, and is no failure
+    std::int32_t priority = 0; // the larger, the sooner
+    bool held = false;         // until it is released
     std::vector<JobInput> inputs;
     std::vector<std::string> outputs; // paths in the sandbox, for later jobs and for the submitter
     std::vector<Constraint> constraints;
     std::vector<std::string> writable_paths;
+    // Of the host: where it starts, and may write; empty: its sandbox.
+    std::string work_directory;
+    // Files for what it prints, below the work directory, with %j and the like (see outputFile()); empty: the sandbox's
+    // own. The second is empty for "as the first".
+    std::string stdout_file;
+    std::string stderr_file;
+    std::string stdin_file;
+    bool append = false; // to those files
+    std::optional<Duration> time_limit;
+    std::optional<LimitWarning> limit_warning;
     std::optional<Duration> kill_grace;
+    std::uint32_t slots = 1;        // what Slurm calls its tasks: the processors are for so many processes
+    bool slurm_environment = false; // sees SLURM_JOB_ID and the like, too
+
+    std::uint32_t indexAt(std::uint32_t position) const { return indices.empty() ? position : indices.at(position); }
+    std::optional<std::uint32_t> positionOf(std::uint32_t index) const {
+        if (!indices.empty()) return indices.positionOf(index);
+        return index < count ? std::optional(index) : std::nullopt;
+    }
     friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };
 
-// Of kHeld: waits for other jobs; kQueued: nothing of it runs; the last three are final.
+// A pattern with its parts filled in: %j the job ("12", "12_3" for a task of an array), %A the job's number, %a and %t
+// the task's index, %x the job's name, %u its owner, %% a percent sign; a number in between fills up with zeros ("%4a").
+std::string outputFile(std::string_view pattern, const JobSpec& spec, JobNumber job, std::uint32_t index);
+// Refuses an unknown part, naming it.
+absl::Status validateOutputFile(std::string_view pattern);
+
+// Of kHeld: waits for other jobs, or to be released; kQueued: nothing of it runs; the last three are final.
 enum class JobState : std::uint8_t { kHeld, kQueued, kRunning, kCancelling, kSucceeded, kFailed, kCancelled };
 // Of kLaunched: the launch is under way; kUnreachable: its agent is; the last three are final.
 enum class TaskPhase : std::uint8_t { kWaiting, kLaunched, kRunning, kUnreachable, kSucceeded, kFailed, kCancelled };

@@ -56,6 +56,37 @@ void put(Writer& out, std::string_view name, const Reasons& reasons) {
 }
 std::string taken(const rapidjson::StringBuffer& buffer) { return {buffer.GetString(), buffer.GetSize()}; }
 
+void putIfAny(Writer& out, std::string_view name, const std::string& value) {
+    if (!value.empty()) put(out, name, value);
+}
+void putDependencies(Writer& out, std::string_view name, const std::vector<Dependency>& list) {
+    putList(out, name, list, [&](const Dependency& one) { text(out, toString(one)); });
+}
+
+void writeAttempt(Writer& out, const Attempt& attempt) {
+    put(out, "attempt", attempt.number);
+    if (!attempt.agent.empty()) {
+        put(out, "agent_id", attempt.agent.value());
+        put(out, "host", attempt.address.host);
+        put(out, "port", std::uint32_t{attempt.address.port});
+    }
+    for (const auto& [name, when] :
+         {std::pair{"launched_ns", attempt.launched}, {"started_ns", attempt.started}, {"ended_ns", attempt.ended}}) {
+        if (when.nanos != 0) put(out, name, when.nanos);
+    }
+    if (attempt.wait_status) put(out, "wait_status", std::int64_t{*attempt.wait_status});
+    if (attempt.cpu_nanos != 0) put(out, "cpu_ns", attempt.cpu_nanos);
+    if (attempt.max_memory.count != 0) put(out, "max_memory_bytes", attempt.max_memory.count);
+    putIfAny(out, "why", attempt.why);
+}
+void putAttempts(Writer& out, std::string_view name, const std::vector<Attempt>& attempts) {
+    putList(out, name, attempts, [&](const Attempt& attempt) {
+        out.StartObject();
+        writeAttempt(out, attempt);
+        out.EndObject();
+    });
+}
+
 void write(Writer& out, const JobSpec& spec) {
     out.StartObject();
     put(out, "name", spec.name);
@@ -71,11 +102,32 @@ void write(Writer& out, const JobSpec& spec) {
         out.EndObject();
     }
     out.EndObject();
+    if (!spec.script.empty()) put(out, "script", spec.script);
     put(out, "resources", spec.shape.toString());
     put(out, "count", spec.count);
     put(out, "array", spec.array);
+    if (!spec.indices.empty()) put(out, "indices", spec.indices.toString());
+    if (spec.at_most > 0) put(out, "at_most", spec.at_most);
     put(out, "retries", spec.retries);
-    putList(out, "after", spec.after, [&](JobNumber job) { out.Uint64(job); });
+    if (!spec.requeue) put(out, "no_requeue", true);
+    if (spec.priority != 0) put(out, "priority", std::int64_t{spec.priority});
+    if (spec.held) put(out, "held", true);
+    putDependencies(out, "after", spec.after);
+    putIfAny(out, "work_directory", spec.work_directory);
+    putIfAny(out, "stdout_file", spec.stdout_file);
+    putIfAny(out, "stderr_file", spec.stderr_file);
+    putIfAny(out, "stdin_file", spec.stdin_file);
+    if (spec.append) put(out, "append", true);
+    if (spec.time_limit) put(out, "time_limit_ns", std::int64_t{spec.time_limit->count()});
+    if (spec.limit_warning) {
+        key(out, "limit_warning");
+        out.StartObject();
+        put(out, "signal", std::int64_t{spec.limit_warning->signal});
+        put(out, "before_ns", std::int64_t{spec.limit_warning->before.count()});
+        out.EndObject();
+    }
+    if (spec.slots != 1) put(out, "slots", spec.slots);
+    if (spec.slurm_environment) put(out, "slurm_environment", true);
     putList(out, "inputs", spec.inputs, [&](const JobInput& input) {
         out.StartObject();
         put(out, "source", input.source);
@@ -92,40 +144,52 @@ void write(Writer& out, const JobSpec& spec) {
     out.EndObject();
 }
 
+void write(Writer& out, const TaskView& task) {
+    out.StartObject();
+    put(out, "index", task.index);
+    put(out, "state", name(task.phase));
+    if (!task.id.empty()) put(out, "task_id", task.id.value());
+    writeAttempt(out, task.last);
+    putAttempts(out, "earlier_attempts", task.earlier);
+    out.EndObject();
+}
+
 void write(Writer& out, const JobView& view) {
     out.StartObject();
     put(out, "job", view.job);
     put(out, "name", view.name);
+    put(out, "user", view.user);
     put(out, "state", name(view.state));
     put(out, "version", view.version);
     put(out, "count", view.count);
     put(out, "array", view.array);
+    putIfAny(out, "indices", view.indices);
+    if (view.at_most > 0) put(out, "at_most", view.at_most);
+    put(out, "priority", std::int64_t{view.priority});
+    put(out, "held", view.held);
     key(out, "tasks_in");
     out.StartObject();
     for (std::size_t i = 0; i < kTaskPhases; ++i) put(out, name(static_cast<TaskPhase>(i)), view.phases[i]);
     out.EndObject();
     put(out, "reasons", view.reasons);
-    if (!view.why.empty()) put(out, "why", view.why);
+    putIfAny(out, "why", view.why);
     put(out, "resources", view.shape.toString());
-    putList(out, "after", view.after, [&](JobNumber job) { out.Uint64(job); });
+    putList(out, "after", view.after, [&](const Dependency& one) { out.Uint64(one.job); });
+    putDependencies(out, "dependencies", view.after);
     putTexts(out, "outputs", view.outputs);
+    if (view.time_limit) put(out, "time_limit_ns", std::int64_t{view.time_limit->count()});
     put(out, "submitted_ns", view.submitted.nanos);
+    put(out, "started_ns", view.started.nanos);
     put(out, "ended_ns", view.ended.nanos);
-    putList(out, "tasks", view.tasks, [&](const TaskView& task) {
-        out.StartObject();
-        put(out, "index", task.index);
-        put(out, "state", name(task.phase));
-        put(out, "attempt", task.attempt);
-        if (!task.id.empty()) {
-            put(out, "task_id", task.id.value());
-            put(out, "agent_id", task.agent.value());
-            put(out, "host", task.address.host);
-            put(out, "port", std::uint32_t{task.address.port});
-        }
-        if (task.wait_status) put(out, "wait_status", std::int64_t{*task.wait_status});
-        if (!task.why.empty()) put(out, "why", task.why);
-        out.EndObject();
-    });
+    if (view.details) {
+        put(out, "command", view.details->command);
+        putIfAny(out, "work_directory", view.details->work_directory);
+        putIfAny(out, "stdout_file", view.details->stdout_file);
+        putIfAny(out, "stderr_file", view.details->stderr_file);
+        put(out, "retries", view.details->retries);
+        putDependencies(out, "unmet", view.details->unmet);
+    }
+    putList(out, "tasks", view.tasks, [&](const TaskView& task) { write(out, task); });
     out.EndObject();
 }
 
@@ -205,6 +269,61 @@ absl::StatusOr<rapidjson::Document> parse(std::string_view text) {
     return document;
 }
 
+// Numbers alone, as older stores have them, are for "afterok".
+void readDependencies(Reader& read, const Json& json, std::vector<Dependency>& after) {
+    read.list(json, "after", [&](const Json& one) {
+        if (one.IsUint64()) return after.emplace_back(one.GetUint64()), void();
+        if (!one.IsString()) return read.wrong("after", "a list of dependencies");
+        absl::StatusOr<std::vector<Dependency>> parsed = parseDependencies(one.GetString());
+        if (!parsed.ok()) return read.wrong("after", parsed.status());
+        after.insert(after.end(), parsed->begin(), parsed->end());
+    });
+}
+
+void readSurroundings(Reader& read, const Json& json, JobSpec& spec) {
+    if (const std::string indices = read.text(json, "indices"); !indices.empty()) {
+        if (absl::StatusOr<IndexSet> set = IndexSet::parse(indices); set.ok()) {
+            spec.indices = *std::move(set);
+        } else {
+            read.wrong("indices", set.status());
+        }
+    }
+    spec.script = read.text(json, "script");
+    spec.at_most = static_cast<std::uint32_t>(read.number(json, "at_most", UINT32_MAX));
+    spec.requeue = !read.truth(json, "no_requeue");
+    const std::int64_t priority = read.integer(json, "priority");
+    if (priority < INT32_MIN || priority > INT32_MAX) read.wrong("priority", "a number of 32 bits");
+    spec.priority = static_cast<std::int32_t>(priority);
+    spec.held = read.truth(json, "held");
+    spec.work_directory = read.text(json, "work_directory");
+    spec.stdout_file = read.text(json, "stdout_file");
+    spec.stderr_file = read.text(json, "stderr_file");
+    spec.stdin_file = read.text(json, "stdin_file");
+    spec.append = read.truth(json, "append");
+    if (read.find(json, "time_limit_ns")) spec.time_limit = Duration(read.integer(json, "time_limit_ns"));
+    if (const Json* warning = read.find(json, "limit_warning")) {
+        spec.limit_warning = LimitWarning{static_cast<int>(read.number(*warning, "signal", 64)),
+                                          Duration(read.integer(*warning, "before_ns"))};
+    }
+    spec.slots = static_cast<std::uint32_t>(read.number(json, "slots", UINT32_MAX, 1));
+    spec.slurm_environment = read.truth(json, "slurm_environment");
+}
+
+Attempt readAttempt(Reader& read, const Json& json) {
+    Attempt attempt;
+    attempt.number = static_cast<std::uint32_t>(read.number(json, "attempt", UINT32_MAX));
+    attempt.agent = AgentId(read.text(json, read.find(json, "agent_id") ? "agent_id" : "agent")); // version 1
+    attempt.address = {read.text(json, "host"), static_cast<std::uint16_t>(read.number(json, "port", UINT16_MAX))};
+    attempt.launched = {read.integer(json, "launched_ns")};
+    attempt.started = {read.integer(json, "started_ns")};
+    attempt.ended = {read.integer(json, read.find(json, "ended_ns") ? "ended_ns" : "ended")}; // version 1
+    if (read.find(json, "wait_status")) attempt.wait_status = static_cast<int>(read.integer(json, "wait_status"));
+    attempt.cpu_nanos = read.integer(json, "cpu_ns");
+    attempt.max_memory = {read.integer(json, "max_memory_bytes")};
+    attempt.why = read.text(json, "why");
+    return attempt;
+}
+
 JobSpec readSpec(Reader& read, const Json& json) {
     JobSpec spec;
     spec.name = read.text(json, "name");
@@ -225,10 +344,8 @@ JobSpec readSpec(Reader& read, const Json& json) {
     spec.count = static_cast<std::uint32_t>(read.number(json, "count", UINT32_MAX, 1));
     spec.array = read.truth(json, "array");
     spec.retries = static_cast<std::uint32_t>(read.number(json, "retries", UINT32_MAX));
-    read.list(json, "after", [&](const Json& one) {
-        if (!one.IsUint64()) return read.wrong("after", "a list of job numbers");
-        spec.after.push_back(one.GetUint64());
-    });
+    readDependencies(read, json, spec.after);
+    readSurroundings(read, json, spec);
     read.list(json, "inputs", [&](const Json& one) {
         spec.inputs.push_back({read.text(one, "source"), read.text(one, "name"), read.truth(one, "executable"),
                                read.truth(one, "extract")});
@@ -256,6 +373,41 @@ std::string toJson(const JobSpec& spec) {
     return taken(buffer);
 }
 
+absl::Status readRequest(std::string_view text, Cancel& cancel) {
+    if (text.empty()) return absl::OkStatus();
+    absl::StatusOr<rapidjson::Document> json = parse(text);
+    if (!json.ok()) return json.status();
+    absl::Status status;
+    Reader read(status);
+    if (const std::string tasks = read.text(*json, "tasks"); !tasks.empty()) {
+        absl::StatusOr<IndexSet> parsed = IndexSet::parse(tasks);
+        if (!parsed.ok()) return parsed.status();
+        cancel.tasks = *std::move(parsed);
+    }
+    const std::string which = read.text(*json, "which");
+    if (which == "waiting")
+        cancel.which = Cancel::Which::kWaiting;
+    else if (which == "live")
+        cancel.which = Cancel::Which::kLive;
+    else if (!which.empty() && which != "all")
+        read.wrong("which", "all, waiting or live");
+    return status;
+}
+
+absl::Status readRequest(std::string_view text, Change& change) {
+    absl::StatusOr<rapidjson::Document> json = parse(text);
+    if (!json.ok()) return json.status();
+    absl::Status status;
+    Reader read(status);
+    if (read.find(*json, "held")) change.held = read.truth(*json, "held");
+    if (read.find(*json, "priority")) {
+        const std::int64_t priority = read.integer(*json, "priority");
+        if (priority < INT32_MIN || priority > INT32_MAX) read.wrong("priority", "a number of 32 bits");
+        change.priority = static_cast<std::int32_t>(priority);
+    }
+    return status;
+}
+
 absl::StatusOr<JobSpec> jobSpecFromJson(std::string_view text) {
     absl::StatusOr<rapidjson::Document> json = parse(text);
     if (!json.ok()) return json.status();
@@ -277,14 +429,17 @@ std::string toJson(const JobView& view, const FrameworkId& framework) {
     return taken(buffer);
 }
 
-std::string toJson(const std::vector<JobView>& jobs, const FrameworkId& framework) {
+std::string toJson(const answer::Jobs& jobs) {
     rapidjson::StringBuffer buffer;
     Writer out(buffer);
     out.StartObject();
-    put(out, "framework_id", framework.value());
+    put(out, "framework_id", jobs.framework.value());
+    put(out, "unfinished", std::uint64_t{jobs.unfinished});
+    put(out, "ended", std::uint64_t{jobs.ended});
+    if (jobs.next) put(out, "next", std::uint64_t{*jobs.next});
     key(out, "jobs");
     out.StartArray();
-    for (const JobView& view : jobs) write(out, view);
+    for (const JobView& view : jobs.jobs) write(out, view);
     out.EndArray();
     out.EndObject();
     return taken(buffer);
@@ -298,6 +453,7 @@ std::string toJson(const JobRecord& record) {
     key(out, "spec");
     write(out, record.spec);
     put(out, "submitted", record.submitted.nanos);
+    if (record.started.nanos != 0) put(out, "started", record.started.nanos);
     put(out, "ended", record.ended.nanos);
     put(out, "cancelled", record.cancelled);
     out.EndObject();
@@ -313,6 +469,7 @@ absl::StatusOr<JobRecord> jobRecordFromJson(std::string_view text) {
     record.job = read.number(*json, "job", UINT64_MAX);
     if (const Json* spec = read.find(*json, "spec")) record.spec = readSpec(read, *spec);
     record.submitted = {read.integer(*json, "submitted")};
+    record.started = {read.integer(*json, "started")};
     record.ended = {read.integer(*json, "ended")};
     record.cancelled = read.text(*json, "cancelled");
     if (!status.ok()) return status;
@@ -326,16 +483,12 @@ std::string toJson(const TaskRecord& record) {
     put(out, "job", record.task.job);
     put(out, "index", record.task.index);
     put(out, "phase", name(record.phase));
-    put(out, "attempt", record.attempt);
+    if (record.cancelled) put(out, "cancelled", true);
     if (record.failures > 0) put(out, "failures", record.failures);
     if (record.losses > 0) put(out, "losses", record.losses);
-    put(out, "agent", record.agent.value());
-    put(out, "host", record.address.host);
-    put(out, "port", std::uint32_t{record.address.port});
-    if (record.wait_status) put(out, "wait_status", std::int64_t{*record.wait_status});
-    if (!record.why.empty()) put(out, "why", record.why);
+    writeAttempt(out, record.last);
+    putAttempts(out, "earlier", record.earlier);
     put(out, "reasons", record.reasons);
-    if (record.ended.nanos != 0) put(out, "ended", record.ended.nanos);
     out.EndObject();
     return taken(buffer);
 }
@@ -353,18 +506,15 @@ absl::StatusOr<TaskRecord> taskRecordFromJson(std::string_view text) {
     } else {
         read.wrong("phase", "the name of one");
     }
-    record.attempt = static_cast<std::uint32_t>(read.number(*json, "attempt", UINT32_MAX));
+    record.cancelled = read.truth(*json, "cancelled");
     record.failures = static_cast<std::uint32_t>(read.number(*json, "failures", UINT32_MAX));
     record.losses = static_cast<std::uint32_t>(read.number(*json, "losses", UINT32_MAX));
-    record.agent = AgentId(read.text(*json, "agent"));
-    record.address = {read.text(*json, "host"), static_cast<std::uint16_t>(read.number(*json, "port", UINT16_MAX))};
-    if (read.find(*json, "wait_status")) record.wait_status = static_cast<int>(read.integer(*json, "wait_status"));
-    record.why = read.text(*json, "why");
+    record.last = readAttempt(read, *json);
+    read.list(*json, "earlier", [&](const Json& one) { record.earlier.push_back(readAttempt(read, one)); });
     read.members(*json, "reasons", [&](const std::string& reason, const Json& count) {
         if (!count.IsUint()) return read.wrong("reasons", "counts by reason");
         record.reasons[reason] = count.GetUint();
     });
-    record.ended = {read.integer(*json, "ended")};
     if (!status.ok()) return status;
     return record;
 }

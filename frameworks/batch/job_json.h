@@ -8,7 +8,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace stoa::batch {
 
@@ -16,8 +15,12 @@ std::string toJson(const JobSpec& spec);
 // The error names the field.
 absl::StatusOr<JobSpec> jobSpecFromJson(std::string_view text);
 
+// What a request says of which tasks, or of what to change; the rest of it stays as it is.
+absl::Status readRequest(std::string_view text, Cancel& cancel);
+absl::Status readRequest(std::string_view text, Change& change);
+
 std::string toJson(const JobView& view, const FrameworkId& framework);
-std::string toJson(const std::vector<JobView>& jobs, const FrameworkId& framework);
+std::string toJson(const answer::Jobs& jobs);
 
 std::string toJson(const JobRecord& record);
 absl::StatusOr<JobRecord> jobRecordFromJson(std::string_view text);

@@ -10,7 +10,7 @@ namespace stoa::batch {
 namespace {
 
 enum : Store::Table { kFrameworks = 1, kJobs = 2, kTasks = 3 };
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 std::string jobKey(JobNumber job) { return absl::StrFormat("%020d", job); }
 std::string taskKey(TaskRef task) { return absl::StrFormat("%020d/%010d", task.job, task.index); }

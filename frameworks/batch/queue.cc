@@ -1,5 +1,6 @@
-// The queue's door and its jobs: submission, dependencies, cancellation, views. What happens on offers is in
-// queue_launch.cc, what follows from updates in queue_outcome.cc.
+// The queue's door and its jobs: submission, changes, cancellation, dependencies, and what is forgotten. What happens on
+// offers is in queue_launch.cc, what follows from updates in queue_outcome.cc, what people are shown in queue_view.cc,
+// how it begins in queue_restore.cc.
 #include "frameworks/batch/queue.h"
 #include "protocol/strings.h"
 
@@ -7,28 +8,23 @@
 
 namespace stoa::batch {
 
-namespace {
-
-constexpr std::uint32_t kMostTasksShown = 10'000; // in one answer
-
-} // namespace
-
 Queue::Queue(Options options, const Recovered& recovered) : options_(std::move(options)) {
     reconcile_interval_ = options_.reconcile_interval;
     restore(recovered);
 }
 
-void Queue::step(const Input& input, Time now, Output& output) {
-    if (restored_) completeRestored(output);
-    due(now, output);
-    std::visit([&](const auto& what) { on(what, now, output); }, input);
-    cancelDependents(output);
-    if (demands_changed_ || announce_) restateDemands(output);
-    answerWatchers(output);
+void Queue::step(const Input& input, Time now, WallTime wall, Output& output) {
+    Turn turn{now, wall, output};
+    if (restored_) completeRestored(turn);
+    due(turn);
+    std::visit([&](const auto& what) { on(what, turn); }, input);
+    cancelDoomed(turn);
+    if (demands_changed_ || announce_) restateDemands(turn);
+    answerWatchers(turn);
 }
 
-void Queue::on(const sdk::Told& told, Time now, Output& output) {
-    std::visit([&](const auto& what) { onTold(what, now, output); }, told);
+void Queue::on(const sdk::Told& told, Turn& turn) {
+    std::visit([&](const auto& what) { onTold(what, turn); }, told);
 }
 
 std::optional<Time> Queue::nextDeadline() const {
@@ -41,103 +37,7 @@ std::optional<Time> Queue::nextDeadline() const {
     return next;
 }
 
-// ---- After a restart -------------------------------------------------------------------------------------------
-
-void Queue::restore(const Recovered& recovered) {
-    std::map<TaskRef, const TaskRecord*> tasks; // the newest of each
-    for (const Record& record : recovered.records) {
-        if (const auto* known = std::get_if<FrameworkRecord>(&record)) {
-            framework_ = known->id;
-        } else if (const auto* stored = std::get_if<JobRecord>(&record)) {
-            Job& job = jobs_[stored->job];
-            job.number = stored->job;
-            job.spec = stored->spec;
-            job.submitted = stored->submitted;
-            job.ended = stored->ended;
-            job.cancelled = stored->cancelled;
-            next_job_ = std::max(next_job_, stored->job + 1);
-        } else if (const auto* task = std::get_if<TaskRecord>(&record)) {
-            tasks[task->task] = task;
-        } else {
-            const JobNumber forgotten = std::get<JobForgotten>(record).job;
-            jobs_.erase(forgotten);
-            tasks.erase(tasks.lower_bound({forgotten, 0}), tasks.lower_bound({forgotten + 1, 0}));
-            next_job_ = std::max(next_job_, forgotten + 1);
-        }
-    }
-    for (const auto& [ref, record] : tasks) {
-        Job* job = find(ref.job);
-        if (!job || ref.index >= job->spec.count) continue;
-        // Tasks without a record of their own were never launched, and are not in the table beyond the last that was.
-        while (job->tasks.size() <= ref.index) {
-            if (job->tasks.size() < ref.index) job->again.insert(static_cast<std::uint32_t>(job->tasks.size()));
-            job->tasks.emplace_back();
-        }
-        Task& task = job->tasks[ref.index];
-        task.phase = record->phase;
-        task.attempt = record->attempt;
-        task.failures = record->failures;
-        task.losses = record->losses;
-        task.agent = slotOf(record->agent, record->address);
-        task.wait_status = record->wait_status;
-        task.ended = record->ended;
-        if (!record->why.empty() || !record->reasons.empty()) {
-            task.trouble = std::make_unique<Trouble>(Trouble{record->reasons, record->why});
-            for (const auto& [reason, count] : record->reasons) job->reasons[reason] += count;
-        }
-        if (task.phase == TaskPhase::kWaiting) job->again.insert(ref.index);
-        if (task.phase == TaskPhase::kLaunched) {
-            ++live_;
-            unconfirmed_.insert(ref);
-        }
-    }
-    for (auto& [number, job] : jobs_) {
-        if (!job.cancelled.empty()) {
-            for (std::uint32_t waiting : job.again) job.tasks[waiting].phase = TaskPhase::kCancelled;
-            job.again.clear();
-        }
-        for (const Task& task : job.tasks) ++job.phases[static_cast<std::size_t>(task.phase)];
-        const auto fresh = static_cast<std::uint32_t>(job.spec.count - job.tasks.size());
-        job.phases[static_cast<std::size_t>(job.cancelled.empty() ? TaskPhase::kWaiting : TaskPhase::kCancelled)] +=
-            fresh;
-        if (job.ended.nanos != 0) {
-            ended_.insert({job.ended.nanos, number});
-            continue;
-        }
-        ++unfinished_;
-        for (JobNumber before : job.spec.after) {
-            Job* predecessor = find(before);
-            if (!predecessor) continue; // never forgotten before this job ended; so the file was tampered with
-            ++predecessor->readers;
-            if (predecessor->ended.nanos != 0) continue;
-            ++job.unmet;
-            predecessor->dependents.push_back(number);
-        }
-        index(job, 0);
-    }
-    demands_changed_ = true;
-    restored_ = true;
-}
-
-// A crash may have come between the last task's record and what follows from it for jobs.
-void Queue::completeRestored(Output& output) {
-    restored_ = false;
-    for (auto& [number, job] : jobs_) {
-        if (job.ended.nanos != 0) continue;
-        WallTime when = job.submitted;
-        for (const Task& task : job.tasks) when = std::max(when, task.ended);
-        settle(job, when, output);
-        for (JobNumber before : job.spec.after) {
-            const Job* predecessor = find(before);
-            if (predecessor && isFinal(stateOf(*predecessor)) && stateOf(*predecessor) != JobState::kSucceeded) {
-                doomed_.push_back({number, before, predecessor->ended});
-            }
-        }
-    }
-    cancelDependents(output);
-}
-
-// ---- Submitters ------------------------------------------------------------------------------------------------
+// ---- Submission ------------------------------------------------------------------------------------------------
 
 absl::Status Queue::admissible(const JobSpec& spec) const {
     if (absl::Status valid = validate(spec); !valid.ok()) return valid;
@@ -145,117 +45,241 @@ absl::Status Queue::admissible(const JobSpec& spec) const {
         return absl::ResourceExhaustedError(
             concat("the queue holds ", unfinished_, " unfinished jobs, as many as it may"));
     }
-    for (JobNumber before : spec.after) {
-        auto job = jobs_.find(before);
-        if (job == jobs_.end()) return absl::NotFoundError(concat("after: there is no job ", before));
-        const JobState state = stateOf(job->second);
-        if (state == JobState::kFailed || state == JobState::kCancelled || state == JobState::kCancelling) {
+    for (const Dependency& before : spec.after) {
+        const Job* job = find(before.job);
+        // A job can wait only for those that were there before it, so none ever waits for itself in a circle.
+        if (!job) return absl::NotFoundError(concat(toString(before), ": there is no job ", before.job));
+        const JobState state = stateOf(*job);
+        const bool never = met(*job, before.kind) == Met::kNever ||
+                           (before.kind == Dependency::Kind::kAfterOk && state == JobState::kCancelling);
+        if (never) {
             return absl::FailedPreconditionError(
-                concat("after: job ", before, " is ", name(state), ", so this one would never start"));
+                concat(toString(before), ": job ", before.job, " is ", name(state), ", so this one would never start"));
         }
     }
     for (const JobInput& input : spec.inputs) {
-        for (std::uint32_t own : {std::uint32_t{0}, spec.count - 1}) {
+        for (std::uint32_t own : {spec.indexAt(0), spec.indexAt(spec.count - 1)}) {
             absl::StatusOr<std::optional<OutputRef>> ref = parseOutputRef(input.source, own);
             if (!ref.ok()) return ref.status();
             if (!*ref) continue;
-            auto job = jobs_.find((*ref)->job);
-            if (job == jobs_.end()) {
+            const Job* job = find((*ref)->job);
+            if (!job) {
                 return absl::NotFoundError(concat("input \"", input.source, "\": there is no job ", (*ref)->job));
             }
-            if ((*ref)->index && *(*ref)->index >= job->second.spec.count) {
-                return absl::NotFoundError(concat("input \"", input.source, "\": job ", (*ref)->job, " has ",
-                                                  job->second.spec.count, " tasks, numbered from 0"));
+            if ((*ref)->index && !job->spec.positionOf(*(*ref)->index)) {
+                return absl::NotFoundError(
+                    concat("input \"", input.source, "\": job ", (*ref)->job, " has ", job->spec.count, " tasks, ",
+                           job->spec.indices.empty() ? "numbered from 0" : job->spec.indices.toString()));
             }
         }
     }
     return absl::OkStatus();
 }
 
-void Queue::on(const Submit& submit, Time, Output& output) {
+void Queue::on(const Submit& submit, Turn& turn) {
     JobSpec spec = submit.spec;
     // Who reads another job's outputs waits for it.
     for (const JobInput& input : spec.inputs) {
         absl::StatusOr<std::optional<OutputRef>> ref = parseOutputRef(input.source, 0);
-        if (ref.ok() && *ref) spec.after.push_back((*ref)->job);
+        if (ref.ok() && *ref) spec.after.emplace_back((*ref)->job);
     }
     std::sort(spec.after.begin(), spec.after.end());
     spec.after.erase(std::unique(spec.after.begin(), spec.after.end()), spec.after.end());
     if (absl::Status status = admissible(spec); !status.ok()) {
-        answer(submit.request, answer::Refused{status}, output);
+        answer(submit.request, answer::Refused{status}, turn);
         return;
     }
     const JobNumber number = next_job_++;
     Job& job = jobs_[number];
     job.number = number;
     job.spec = std::move(spec);
-    job.submitted = submit.when;
+    job.submitted = turn.wall;
     job.phases[static_cast<std::size_t>(TaskPhase::kWaiting)] = job.spec.count;
     ++unfinished_;
-    for (JobNumber before : job.spec.after) {
-        Job& predecessor = jobs_.at(before);
+    for (const Dependency& before : job.spec.after) {
+        Job& predecessor = jobs_.at(before.job);
         ++predecessor.readers;
-        if (predecessor.ended.nanos != 0) continue;
+        maybeForgettable(predecessor);
+        if (met(predecessor, before.kind) == Met::kYes) continue;
         ++job.unmet;
-        predecessor.dependents.push_back(number);
+        predecessor.dependents.push_back({number, before.kind});
+        // Whoever waits for a start wants to know of it after a crash, too.
+        if (before.kind == Dependency::Kind::kAfter && predecessor.started.nanos != 0) storeJob(predecessor, turn);
     }
-    storeJob(job, output);
-    index(job, 0);
-    answer(submit.request, answer::Submitted{number}, output);
+    storeJob(job, turn);
+    joinGroup(job);
+    index(job);
+    answer(submit.request, answer::Submitted{number}, turn);
 }
 
-void Queue::on(const Cancel& cancel, Time, Output& output) {
-    Job* job = find(cancel.job);
-    if (!job) {
-        answer(cancel.request, answer::Refused{absl::NotFoundError(concat("there is no job ", cancel.job))}, output);
-        return;
+// ---- Changes ---------------------------------------------------------------------------------------------------
+
+absl::Status Queue::mayChange(const Job* job, JobNumber number, const Asker& by) const {
+    if (!job) return absl::NotFoundError(concat("there is no job ", number));
+    const std::string& owner = job->spec.command.user;
+    if (by.root || by.user == owner) return absl::OkStatus();
+    return absl::PermissionDeniedError(
+        concat("job ", number, " is ", owner, "'s; only ", owner, " and root may change it, and you are ", by.user));
+}
+
+void Queue::on(const Change& change, Turn& turn) {
+    Job* job = find(change.job);
+    absl::Status status = mayChange(job, change.job, change.by);
+    if (status.ok() && (job->ended.nanos != 0 || !job->cancelled.empty())) {
+        status = absl::FailedPreconditionError(
+            concat("job ", change.job, " is ", name(stateOf(*job)), "; there is nothing left to change"));
     }
-    if (job->ended.nanos == 0 && job->cancelled.empty())
-        cancelJob(*job, "cancelled by its submitter", cancel.when, output);
-    answer(cancel.request, answer::Cancelled{}, output);
+    if (!status.ok()) return answer(change.request, answer::Refused{status}, turn);
+    if (change.held) job->spec.held = *change.held;
+    if (change.priority) job->spec.priority = *change.priority;
+    storeJob(*job, turn);
+    index(*job);
+    touch(*job);
+    answer(change.request, answer::Changed{}, turn);
+}
+
+void Queue::on(const Cancel& cancel, Turn& turn) {
+    Job* job = find(cancel.job);
+    absl::Status status = mayChange(job, cancel.job, cancel.by);
+    if (status.ok() && cancel.tasks) {
+        for (std::uint32_t i = 0; i < cancel.tasks->count() && status.ok(); ++i) {
+            if (job->spec.positionOf(cancel.tasks->at(i))) continue;
+            status = absl::NotFoundError(concat("job ", cancel.job, " has no task ", cancel.tasks->at(i)));
+        }
+    }
+    if (!status.ok()) return answer(cancel.request, answer::Refused{status}, turn);
+    if (job->ended.nanos == 0 && job->cancelled.empty()) {
+        if (cancel.tasks) {
+            for (std::uint32_t i = 0; i < cancel.tasks->count(); ++i) {
+                cancelTask(*job, *job->spec.positionOf(cancel.tasks->at(i)), cancel.which, turn);
+            }
+            settle(*job, turn.wall, turn);
+        } else if (cancel.which == Cancel::Which::kAll) {
+            const bool own = cancel.by.user == job->spec.command.user;
+            cancelJob(*job, own ? "cancelled by its submitter" : concat("cancelled by ", cancel.by.user), turn);
+        } else if (cancel.which == Cancel::Which::kLive) {
+            for (std::uint32_t position : std::set<std::uint32_t>(job->live)) {
+                cancelTask(*job, position, cancel.which, turn);
+            }
+        } else {
+            const std::uint32_t waiting = job->phases[static_cast<std::size_t>(TaskPhase::kWaiting)];
+            if (waiting == job->spec.count) {
+                cancelJob(*job, "cancelled while it waited", turn);
+            } else {
+                for (std::uint32_t i = 0; i < job->spec.count; ++i) cancelTask(*job, i, cancel.which, turn);
+                settle(*job, turn.wall, turn);
+            }
+        }
+    }
+    answer(cancel.request, answer::Cancelled{}, turn);
 }
 
 // Waiting tasks end here and now; live ones are killed and end when their updates say so.
-void Queue::cancelJob(Job& job, const std::string& why, WallTime when, Output& output) {
-    const std::uint64_t before = pendingOf(job);
+void Queue::cancelJob(Job& job, const std::string& why, Turn& turn) {
     job.cancelled = why;
-    storeJob(job, output);
+    storeJob(job, turn);
     job.again.clear();
-    auto& phases = job.phases;
-    std::uint32_t& waiting = phases[static_cast<std::size_t>(TaskPhase::kWaiting)];
-    phases[static_cast<std::size_t>(TaskPhase::kCancelled)] += waiting;
+    std::uint32_t& waiting = job.phases[static_cast<std::size_t>(TaskPhase::kWaiting)];
+    job.phases[static_cast<std::size_t>(TaskPhase::kCancelled)] += waiting;
     waiting = 0;
     for (std::uint32_t i = 0; i < job.tasks.size(); ++i) {
         Task& task = job.tasks[i];
-        const TaskRef ref{job.number, i};
-        if (task.phase == TaskPhase::kWaiting) {
-            task.phase = TaskPhase::kCancelled;
-            if (auto delay = delayed_.find(ref); delay != delayed_.end()) {
-                delays_.erase({delay->second, ref});
-                delayed_.erase(delay);
-            }
-        } else if (!isFinal(task.phase)) {
-            say(call::Kill{taskId({ref, task.attempt}), agents_[task.agent].id, job.spec.kill_grace}, output);
+        if (task.phase != TaskPhase::kWaiting) continue;
+        task.phase = TaskPhase::kCancelled;
+        forgetDelay({job.number, i});
+    }
+    for (std::uint32_t position : job.live) sayKill(job, position, turn);
+    index(job);
+    touch(job);
+    settle(job, turn.wall, turn);
+}
+
+// One of an array; the job goes on.
+void Queue::cancelTask(Job& job, std::uint32_t position, Cancel::Which which, Turn& turn) {
+    const bool fresh = position >= job.tasks.size();
+    const bool waits = fresh || job.tasks[position].phase == TaskPhase::kWaiting;
+    if (which == (waits ? Cancel::Which::kLive : Cancel::Which::kWaiting)) return;
+    if (fresh) {
+        materialize(job, position);
+        job.tasks.emplace_back();
+    }
+    Task& task = job.tasks[position];
+    if (isFinal(task.phase) || task.cancelled) return;
+    task.cancelled = true;
+    if (waits) {
+        job.again.erase(position);
+        forgetDelay({job.number, position});
+        task.ended = turn.wall;
+        setPhase(job, position, TaskPhase::kCancelled);
+    } else {
+        sayKill(job, position, turn);
+        touch(job);
+    }
+    storeTask(job, position, turn);
+}
+
+void Queue::materialize(Job& job, std::uint32_t position) {
+    while (job.tasks.size() < position) {
+        job.again.insert(static_cast<std::uint32_t>(job.tasks.size()));
+        job.tasks.emplace_back();
+    }
+}
+
+void Queue::forgetDelay(TaskRef ref) {
+    auto delay = delayed_.find(ref);
+    if (delay == delayed_.end()) return;
+    delays_.erase({delay->second, ref});
+    delayed_.erase(delay);
+}
+
+// ---- Dependencies and the end ----------------------------------------------------------------------------------
+
+Queue::Met Queue::met(const Job& predecessor, Dependency::Kind kind) const {
+    const bool ended = predecessor.ended.nanos != 0;
+    const bool succeeded = ended && stateOf(predecessor) == JobState::kSucceeded;
+    switch (kind) {
+    case Dependency::Kind::kAfter: return ended || predecessor.started.nanos != 0 ? Met::kYes : Met::kNo;
+    case Dependency::Kind::kAfterAny: return ended ? Met::kYes : Met::kNo;
+    case Dependency::Kind::kAfterOk: return !ended ? Met::kNo : succeeded ? Met::kYes : Met::kNever;
+    case Dependency::Kind::kAfterNotOk: return !ended ? Met::kNo : succeeded ? Met::kNever : Met::kYes;
+    }
+    return Met::kNo;
+}
+
+void Queue::tellDependents(Job& job, Turn&) {
+    std::vector<Dependent> still;
+    for (const Dependent& dependent : std::exchange(job.dependents, {})) {
+        Job* waiting = find(dependent.job);
+        if (!waiting || waiting->ended.nanos != 0 || !waiting->cancelled.empty()) continue;
+        switch (met(job, dependent.kind)) {
+        case Met::kNo: still.push_back(dependent); break;
+        case Met::kYes:
+            --waiting->unmet;
+            index(*waiting);
+            touch(*waiting);
+            break;
+        case Met::kNever:
+            doomed_.push_back({dependent.job, dependent.kind == Dependency::Kind::kAfterOk
+                                                  ? concat("job ", job.number, " did not succeed")
+                                                  : concat("job ", job.number, " did not fail")});
         }
     }
-    index(job, before);
-    touch(job);
-    settle(job, when, output);
+    job.dependents = std::move(still);
 }
 
 // Not recursive: a chain of dependent jobs may be long.
-void Queue::cancelDependents(Output& output) {
+void Queue::cancelDoomed(Turn& turn) {
     while (!doomed_.empty()) {
         const Doomed doomed = doomed_.back();
         doomed_.pop_back();
         Job* job = find(doomed.job);
         if (!job || job->ended.nanos != 0 || !job->cancelled.empty()) continue;
-        cancelJob(*job, concat("job ", doomed.because_of, " did not succeed"), doomed.when, output);
+        cancelJob(*job, doomed.why, turn);
     }
 }
 
 // Ends the job if all of its tasks have ended, and tells those that wait for it.
-void Queue::settle(Job& job, WallTime when, Output& output) {
+void Queue::settle(Job& job, WallTime when, Turn& turn) {
     if (job.ended.nanos != 0) return;
     std::uint32_t ended = 0;
     for (std::size_t i = static_cast<std::size_t>(TaskPhase::kSucceeded); i < kTaskPhases; ++i) ended += job.phases[i];
@@ -263,148 +287,44 @@ void Queue::settle(Job& job, WallTime when, Output& output) {
 
     job.ended = {std::max<std::int64_t>(when.nanos, 1)};
     --unfinished_;
-    ended_.insert({job.ended.nanos, job.number});
+    leaveGroup(job);
     touch(job);
-    storeJob(job, output);
-    const bool succeeded = stateOf(job) == JobState::kSucceeded;
-    const JobNumber number = job.number;
-    for (JobNumber dependent : std::exchange(job.dependents, {})) {
-        Job* waiting = find(dependent);
-        if (!waiting || waiting->ended.nanos != 0 || !waiting->cancelled.empty()) continue;
-        if (succeeded) {
-            --waiting->unmet;
-            index(*waiting, 0);
-            touch(*waiting);
-        } else {
-            doomed_.push_back({dependent, number, when});
-        }
+    storeJob(job, turn);
+    maybeForgettable(job);
+    tellDependents(job, turn);
+    for (const Dependency& before : job.spec.after) {
+        Job* predecessor = find(before.job);
+        if (!predecessor) continue;
+        --predecessor->readers;
+        maybeForgettable(*predecessor);
     }
-    for (JobNumber before : job.spec.after) {
-        if (Job* predecessor = find(before)) --predecessor->readers;
+    forgetOldest(turn);
+}
+
+void Queue::maybeForgettable(const Job& job) {
+    if (job.ended.nanos == 0) return;
+    if (job.readers == 0) {
+        forgettable_.insert({job.ended.nanos, job.number});
+    } else {
+        forgettable_.erase({job.ended.nanos, job.number});
     }
-    forgetOldest(output);
 }
 
 // The newest job stays, since its number says which was given last; so do those that an unfinished one reads from.
-void Queue::forgetOldest(Output& output) {
-    auto oldest = ended_.begin();
-    while (ended_.size() > options_.kept_jobs && oldest != ended_.end()) {
+void Queue::forgetOldest(Turn& turn) {
+    auto oldest = forgettable_.begin();
+    while (jobs_.size() - unfinished_ > options_.kept_jobs && oldest != forgettable_.end()) {
         const JobNumber number = oldest->second;
         Job& job = jobs_.at(number);
-        if (number + 1 == next_job_ || job.readers > 0 || job.touched) {
+        if (number + 1 == next_job_ || job.touched) {
             ++oldest;
             continue;
         }
-        oldest = ended_.erase(oldest);
+        oldest = forgettable_.erase(oldest);
         const auto tasks = static_cast<std::uint32_t>(job.tasks.size());
         jobs_.erase(number);
-        store(JobForgotten{number, tasks}, output);
+        store(JobForgotten{number, tasks}, turn);
     }
-}
-
-// ---- Views -----------------------------------------------------------------------------------------------------
-
-void Queue::on(const ListJobs& list, Time, Output& output) {
-    answer::Jobs jobs;
-    jobs.framework = framework_;
-    for (const auto& [number, job] : jobs_) jobs.jobs.push_back(viewOf(job, 0, 0));
-    answer(list.request, std::move(jobs), output);
-}
-
-void Queue::on(const ShowJob& show, Time, Output& output) {
-    Job* job = find(show.job);
-    if (!job) {
-        answer(show.request, answer::Refused{absl::NotFoundError(concat("there is no job ", show.job))}, output);
-    } else if (show.changed_since && *show.changed_since == job->version && job->ended.nanos == 0) {
-        watching_[show.request] = job->number;
-        job->watchers.push_back(show);
-    } else {
-        answer(show.request, answer::Job{viewOf(*job, show.first_task, show.task_count), framework_}, output);
-    }
-}
-
-void Queue::on(const AnswerNow& now, Time, Output& output) {
-    auto watching = watching_.find(now.request);
-    if (watching == watching_.end()) return;
-    if (Job* job = find(watching->second)) {
-        auto watcher = std::find_if(job->watchers.begin(), job->watchers.end(),
-                                    [&](const ShowJob& show) { return show.request == now.request; });
-        answer(now.request, answer::Job{viewOf(*job, watcher->first_task, watcher->task_count), framework_}, output);
-        job->watchers.erase(watcher);
-    }
-    watching_.erase(watching);
-}
-
-void Queue::answerWatchers(Output& output) {
-    for (JobNumber number : std::exchange(touched_, {})) {
-        Job* job = find(number);
-        if (!job) continue;
-        job->touched = false;
-        for (const ShowJob& watcher : std::exchange(job->watchers, {})) {
-            watching_.erase(watcher.request);
-            answer(watcher.request, answer::Job{viewOf(*job, watcher.first_task, watcher.task_count), framework_},
-                   output);
-        }
-    }
-}
-
-JobState Queue::stateOf(const Job& job) const {
-    auto in = [&](TaskPhase phase) { return job.phases[static_cast<std::size_t>(phase)]; };
-    if (job.ended.nanos != 0) {
-        if (in(TaskPhase::kFailed) > 0) return JobState::kFailed;
-        return in(TaskPhase::kCancelled) > 0 ? JobState::kCancelled : JobState::kSucceeded;
-    }
-    if (!job.cancelled.empty()) return JobState::kCancelling;
-    if (job.unmet > 0) return JobState::kHeld;
-    const bool started = in(TaskPhase::kWaiting) < job.spec.count;
-    return started ? JobState::kRunning : JobState::kQueued;
-}
-
-JobView Queue::viewOf(const Job& job, std::uint32_t first_task, std::uint32_t task_count) const {
-    JobView view;
-    view.job = job.number;
-    view.name = job.spec.name;
-    view.state = stateOf(job);
-    view.version = job.version;
-    view.count = job.spec.count;
-    view.array = job.spec.array;
-    view.phases = job.phases;
-    view.reasons = job.reasons;
-    view.why = job.cancelled;
-    view.shape = job.spec.shape;
-    view.after = job.spec.after;
-    view.outputs = job.spec.outputs;
-    view.submitted = job.submitted;
-    view.ended = job.ended;
-    if (view.state == JobState::kHeld) view.why = concat("waits for ", job.unmet, " job", job.unmet == 1 ? "" : "s");
-    const std::uint64_t end = std::min<std::uint64_t>(
-        {job.spec.count, std::uint64_t{first_task} + task_count, std::uint64_t{first_task} + kMostTasksShown});
-    for (std::uint64_t i = first_task; i < end; ++i) {
-        TaskView shown;
-        shown.index = static_cast<std::uint32_t>(i);
-        if (i < job.tasks.size()) {
-            const Task& task = job.tasks[i];
-            shown.phase = task.phase;
-            shown.attempt = task.attempt;
-            shown.wait_status = task.wait_status;
-            if (task.trouble) shown.why = task.trouble->why;
-            if (task.attempt > 0) {
-                shown.id = taskId({{job.number, shown.index}, task.attempt});
-                shown.agent = agents_[task.agent].id;
-                shown.address = agents_[task.agent].address;
-            }
-        } else if (!job.cancelled.empty()) {
-            shown.phase = TaskPhase::kCancelled;
-        }
-        view.tasks.push_back(std::move(shown));
-    }
-    return view;
-}
-
-std::optional<JobView> Queue::view(JobNumber job, std::uint32_t first_task, std::uint32_t task_count) const {
-    auto found = jobs_.find(job);
-    if (found == jobs_.end()) return std::nullopt;
-    return viewOf(found->second, first_task, task_count);
 }
 
 // ---- The one way out -------------------------------------------------------------------------------------------
@@ -414,6 +334,25 @@ Queue::Job* Queue::find(JobNumber job) {
     return found == jobs_.end() ? nullptr : &found->second;
 }
 
+const Queue::Job* Queue::find(JobNumber job) const {
+    auto found = jobs_.find(job);
+    return found == jobs_.end() ? nullptr : &found->second;
+}
+
+std::optional<Queue::Located> Queue::locate(const TaskId& id) {
+    const std::optional<AttemptRef> ref = parseTaskId(id.value());
+    if (!ref) return std::nullopt;
+    Job* job = find(ref->task.job);
+    if (!job) return std::nullopt;
+    const std::optional<std::uint32_t> position = job->spec.positionOf(ref->task.index);
+    if (!position || *position >= job->tasks.size()) return std::nullopt;
+    return Located{job, *position, ref->attempt};
+}
+
+TaskId Queue::idOf(const Job& job, std::uint32_t position) {
+    return taskId({{job.number, job.spec.indexAt(position)}, job.tasks[position].attempt});
+}
+
 void Queue::touch(Job& job) {
     if (job.touched) return;
     job.touched = true;
@@ -421,19 +360,40 @@ void Queue::touch(Job& job) {
     touched_.push_back(job.number);
 }
 
-void Queue::store(Record record, Output& output) {
-    output.records.push_back(std::move(record));
+void Queue::store(Record record, Turn& turn) {
+    turn.out.records.push_back(std::move(record));
     ++appended_;
 }
 
-void Queue::storeJob(const Job& job, Output& output) {
-    store(JobRecord{job.number, job.spec, job.submitted, job.ended, job.cancelled}, output);
+void Queue::storeJob(const Job& job, Turn& turn) {
+    store(JobRecord{job.number, job.spec, job.submitted, job.started, job.ended, job.cancelled}, turn);
 }
 
-void Queue::say(Call call, Output& output) { output.effects.push_back({Say{std::move(call)}, appended_}); }
+void Queue::storeTask(const Job& job, std::uint32_t position, Turn& turn) {
+    const Task& task = job.tasks[position];
+    TaskRecord record;
+    record.task = {job.number, position};
+    const bool live = task.phase != TaskPhase::kWaiting && !isFinal(task.phase);
+    record.phase = live ? TaskPhase::kLaunched : task.phase;
+    record.cancelled = task.cancelled;
+    record.failures = task.failures;
+    record.losses = task.losses;
+    record.last = lastAttempt(task, agents_);
+    if (task.trouble) {
+        record.earlier = task.trouble->earlier;
+        record.reasons = task.trouble->reasons;
+    }
+    store(std::move(record), turn);
+}
 
-void Queue::answer(RequestId request, decltype(Answer::content) content, Output& output) {
-    output.effects.push_back({Answer{request, std::move(content)}, appended_});
+void Queue::say(Call call, Turn& turn) { turn.out.effects.push_back({Say{std::move(call)}, appended_}); }
+
+void Queue::sayKill(const Job& job, std::uint32_t position, Turn& turn) {
+    say(call::Kill{idOf(job, position), agents_[job.tasks[position].agent].id, job.spec.kill_grace}, turn);
+}
+
+void Queue::answer(RequestId request, decltype(Answer::content) content, Turn& turn) {
+    turn.out.effects.push_back({Answer{request, std::move(content)}, appended_});
 }
 
 } // namespace stoa::batch

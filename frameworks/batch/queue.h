@@ -5,12 +5,13 @@
 // only after its attempt is on the disk, and an update is acknowledged only after its consequence is.
 //
 //   Queue queue({}, recovered);
-//   queue.step(Submit{request, spec, wall}, now, output);
-//   for (const sdk::Told& told : driver_output.told) queue.step(told, now, output);
+//   queue.step(Submit{request, spec}, now, wall, output);
+//   for (const sdk::Told& told : driver_output.told) queue.step(told, now, wall, output);
 //   // output.records -> store; output.effects -> OutputCommit -> driver.call() and answers. A call that the driver
-//   // would not say comes back: queue.step(NotSaid{call}, now, output).
+//   // would not say comes back: queue.step(NotSaid{call}, now, wall, output).
 //
-// Tasks of equal shape make one demand, whatever their jobs: an array of 1,000 is one line to the master. Pure: no
+// Tasks of equal shape make one demand, whatever their jobs: an array of 1,000 is one line to the master. Within it the
+// job of the highest priority comes first, then the oldest. No step looks at all jobs: 100,000 may wait. Pure: no
 // thread, no clock, no file, no chance. Owned by the daemon's one thread, or by the simulator.
 #pragma once
 
@@ -40,27 +41,50 @@ using RequestId = std::uint64_t;
 
 // ---- In ------------------------------------------------------------------------------------------------------
 
+// Who asks; the door has it from the kernel. A job is changed by its owner and by root.
+struct Asker {
+    std::string user;
+    bool root = false;
+};
+
 struct Submit {
     RequestId request = 0;
     JobSpec spec;
-    WallTime when;
 };
 struct Cancel {
+    enum class Which : std::uint8_t { kAll, kWaiting, kLive };
     RequestId request = 0;
     JobNumber job = 0;
-    WallTime when;
+    Asker by;
+    std::optional<IndexSet> tasks{}; // of an array; absent: the whole job
+    Which which = Which::kAll;
 };
+struct Change {
+    RequestId request = 0;
+    JobNumber job = 0;
+    Asker by;
+    std::optional<bool> held{}; // hold, or release
+    std::optional<std::int32_t> priority{};
+};
+// A page of jobs, the newest first looked at: answered with `next` where there may be more.
 struct ListJobs {
     RequestId request = 0;
+    std::optional<JobNumber> before{}; // only older ones
+    std::uint32_t limit = 1'000;
+    bool unfinished = false; // only those
+    std::string user{};      // only his
+    std::string name{};      // only those of this name
 };
 struct ShowJob {
     RequestId request = 0;
     JobNumber job = 0;
     // Answered when the job's version is another one than this (at once without it).
     std::optional<std::uint64_t> changed_since;
-    // Which of its tasks the answer shows.
+    // Which of its tasks the answer shows, by position.
     std::uint32_t first_task = 0;
     std::uint32_t task_count = 0;
+    bool live_tasks = false;              // of those only the ones that are launched and have not ended
+    std::optional<std::uint32_t> index{}; // only the one of this index
 };
 // The one who asked has gone, or won't wait longer: a ShowJob that still waits is answered now.
 struct AnswerNow {
@@ -72,7 +96,7 @@ struct NotSaid {
 };
 struct Wake {};
 
-using Input = std::variant<sdk::Told, Submit, Cancel, ListJobs, ShowJob, AnswerNow, NotSaid, Wake>;
+using Input = std::variant<sdk::Told, Submit, Cancel, Change, ListJobs, ShowJob, AnswerNow, NotSaid, Wake>;
 
 // ---- Records: each is the newest word on its subject, and replaces the one before --------------------------------
 
@@ -81,25 +105,37 @@ struct FrameworkRecord {
 };
 struct JobRecord {
     JobNumber job = 0;
-    JobSpec spec;
+    JobSpec spec; // with the changes that were made since
     WallTime submitted;
+    WallTime started;      // its first task ran; 0: not yet, or nobody waited for that
     WallTime ended;        // 0: not yet
     std::string cancelled; // why; empty: it was not
     friend bool operator==(const JobRecord&, const JobRecord&) = default;
 };
-// Of a task that was launched at least once.
+// One try at a task.
+struct Attempt {
+    std::uint32_t number = 0;
+    AgentId agent;
+    Address address; // of the agent's HTTP door
+    WallTime launched;
+    WallTime started; // it ran; 0: never, or that is not known
+    WallTime ended;
+    std::optional<int> wait_status;
+    std::int64_t cpu_nanos = 0;
+    Bytes max_memory;
+    std::string why; // it did not succeed
+    friend bool operator==(const Attempt&, const Attempt&) = default;
+};
+// Of a task that was launched at least once, or cancelled by itself.
 struct TaskRecord {
     TaskRef task;
     TaskPhase phase = TaskPhase::kWaiting; // never kRunning, kUnreachable: those are learnt anew by reconciling
-    std::uint32_t attempt = 0;
-    std::uint32_t failures = 0; // attempts that count against the job's retries
-    std::uint32_t losses = 0;   // attempts that don't: the cluster's fault
-    AgentId agent;              // of the last attempt
-    Address address;
-    std::optional<int> wait_status;
-    std::string why; // the last attempt did not succeed
+    bool cancelled = false;                // it alone
+    std::uint32_t failures = 0;            // attempts that count against the job's retries
+    std::uint32_t losses = 0;              // attempts that don't: the cluster's fault
+    Attempt last;                          // number 0: never launched
+    std::vector<Attempt> earlier;          // the latest of them
     Reasons reasons;
-    WallTime ended;
     friend bool operator==(const TaskRecord&, const TaskRecord&) = default;
 };
 // With all its tasks.
@@ -119,30 +155,45 @@ struct Recovered {
 struct TaskView {
     std::uint32_t index = 0;
     TaskPhase phase = TaskPhase::kWaiting;
-    std::uint32_t attempt = 0;
     TaskId id; // of the last attempt; empty before the first
-    AgentId agent;
-    Address address; // of the agent's HTTP door
-    std::optional<int> wait_status;
-    std::string why;
+    Attempt last;
+    std::vector<Attempt> earlier; // the latest of them
     friend bool operator==(const TaskView&, const TaskView&) = default;
 };
 struct JobView {
     JobNumber job = 0;
     std::string name;
+    std::string user;
     JobState state = JobState::kHeld;
     std::uint64_t version = 0; // changes with whatever is shown
     std::uint32_t count = 1;
     bool array = false;
+    std::string indices;       // of an array: "0-9:3"
+    std::uint32_t at_most = 0; // 0: no limit
+    std::int32_t priority = 0;
+    bool held = false;                               // by a person
     std::array<std::uint32_t, kTaskPhases> phases{}; // how many tasks are in each
     Reasons reasons;
     std::string why; // it waits, or was cancelled, or failed
     Resources shape;
-    std::vector<JobNumber> after;
+    std::vector<Dependency> after;
     std::vector<std::string> outputs;
+    std::optional<Duration> time_limit;
     WallTime submitted;
+    WallTime started;
     WallTime ended;
     std::vector<TaskView> tasks;
+    // Shown of one job only. Never its environment, which may hold secrets.
+    struct Details {
+        std::string command; // as a person would type it
+        std::string work_directory;
+        std::string stdout_file;
+        std::string stderr_file;
+        std::uint32_t retries = 0;
+        std::vector<Dependency> unmet; // of `after`
+        friend bool operator==(const Details&, const Details&) = default;
+    };
+    std::optional<Details> details;
     friend bool operator==(const JobView&, const JobView&) = default;
 };
 
@@ -151,8 +202,12 @@ struct Submitted {
     JobNumber job = 0;
 };
 struct Cancelled {};
+struct Changed {};
 struct Jobs {
-    std::vector<JobView> jobs;
+    std::vector<JobView> jobs;     // by number
+    std::optional<JobNumber> next; // ListJobs::before of the next page
+    std::size_t unfinished = 0;    // in the whole queue
+    std::size_t ended = 0;
     FrameworkId framework;
 };
 struct Job {
@@ -166,7 +221,8 @@ struct Refused {
 
 struct Answer {
     RequestId request = 0;
-    std::variant<answer::Submitted, answer::Cancelled, answer::Jobs, answer::Job, answer::Refused> content;
+    std::variant<answer::Submitted, answer::Cancelled, answer::Changed, answer::Jobs, answer::Job, answer::Refused>
+        content;
 };
 struct Say {
     Call call;
@@ -198,13 +254,14 @@ public:
         Duration unreachable_patience =
             std::chrono::minutes(10);                           // after which a task is given up and started elsewhere
         Duration reconcile_interval = std::chrono::seconds(15); // doubles to ten minutes while answers are missing
-        std::size_t kept_jobs = 1'000;                          // ended ones; the oldest are forgotten
-        std::size_t unfinished_jobs = 100'000;                  // further ones are refused
+        std::size_t kept_jobs = 10'000;                         // ended ones; the oldest are forgotten
+        std::size_t unfinished_jobs = 200'000;                  // further ones are refused
     };
 
     Queue(Options options, const Recovered& recovered);
 
-    void step(const Input& input, Time now, Output& output);
+    // `wall` is what people and records are told of times.
+    void step(const Input& input, Time now, WallTime wall, Output& output);
     std::optional<Time> nextDeadline() const;
 
     // Records appended since construction; Output::Said::waits_for counts in these.
@@ -222,108 +279,171 @@ private:
         AgentId id;
         Address address;
     };
-    // A task's troubles, which most don't have.
+    // One step's arguments, passed along.
+    struct Turn {
+        Time now;
+        WallTime wall;
+        Output& out;
+    };
+    // A task's troubles and earlier attempts, which most don't have.
     struct Trouble {
         Reasons reasons;
         std::string why;
+        std::vector<Attempt> earlier; // at most kKeptAttempts
     };
     struct Task {
         TaskPhase phase = TaskPhase::kWaiting;
+        bool cancelled = false; // it alone, while it ran
         std::uint32_t attempt = 0;
         std::uint32_t failures = 0;
         std::uint32_t losses = 0;
         AgentSlot agent = 0;
         std::optional<int> wait_status;
-        std::unique_ptr<Trouble> trouble;
+        WallTime launched; // 0 though it has an attempt: that one was never said
+        WallTime started;
         WallTime ended;
+        std::int64_t cpu_nanos = 0;
+        Bytes max_memory;
+        std::unique_ptr<Trouble> trouble;
+    };
+    // Who comes first.
+    struct Rank {
+        std::int32_t priority = 0;
+        JobNumber job = 0;
+        bool operator<(const Rank& other) const {
+            return priority != other.priority ? priority > other.priority : job < other.job;
+        }
+    };
+    // Tasks that are alike to the master. Lives as long as an unfinished job is of it.
+    struct Group {
+        std::string key;    // shape and constraints as text
+        std::string demand; // its name
+        Resources shape;
+        std::vector<Constraint> constraints;
+        std::size_t members = 0;   // unfinished jobs
+        std::set<Rank> jobs;       // those with something to launch
+        std::uint64_t pending = 0; // tasks to launch, over all jobs
+        std::optional<Rank> best;  // as in best_
+    };
+    struct Dependent {
+        JobNumber job = 0;
+        Dependency::Kind kind = Dependency::Kind::kAfterOk;
     };
     struct Job {
         JobNumber number = 0;
         JobSpec spec;
         WallTime submitted;
+        WallTime started;
         WallTime ended;
         std::string cancelled;
-        std::vector<Task> tasks;       // those launched at least once: indices below tasks.size()
+        std::vector<Task> tasks;       // those launched or cancelled at least once: positions below tasks.size()
         std::set<std::uint32_t> again; // of these, the ones to be launched anew, now
-        std::uint32_t unmet = 0;       // jobs of spec.after that have not succeeded yet
+        std::set<std::uint32_t> live;  // of these, the ones launched and not ended
+        std::uint32_t unmet = 0;       // of spec.after
         std::array<std::uint32_t, kTaskPhases> phases{};
         Reasons reasons;
         std::uint64_t version = 1;
         bool touched = false;              // in touched_
-        std::vector<JobNumber> dependents; // unfinished jobs that wait for this one
+        std::vector<Dependent> dependents; // unfinished jobs that wait for this one
         std::uint32_t readers = 0;         // unfinished jobs that name this one, and may fetch its outputs
         std::vector<ShowJob> watchers;
+        Group* group = nullptr;       // while it is unfinished
+        std::uint64_t pending = 0;    // as counted in its group
+        std::optional<Rank> ranked{}; // as in its group's jobs
     };
-    struct Doomed { // to be cancelled, for a job that it waits for did not succeed
+    struct Doomed { // to be cancelled, for a job that it waits for ended otherwise
         JobNumber job = 0;
-        JobNumber because_of = 0;
-        WallTime when;
-    };
-    // Tasks that are alike to the master.
-    struct Group {
-        std::string demand; // its name
-        Resources shape;
-        std::vector<Constraint> constraints;
-        std::set<JobNumber> jobs;  // with something to launch
-        std::uint64_t pending = 0; // tasks to launch, over all jobs
+        std::string why;
     };
 
-    void on(const sdk::Told& told, Time now, Output& output);
-    void on(const Submit& submit, Time now, Output& output);
-    void on(const Cancel& cancel, Time now, Output& output);
-    void on(const ListJobs& list, Time now, Output& output);
-    void on(const ShowJob& show, Time now, Output& output);
-    void on(const AnswerNow& answer, Time now, Output& output);
-    void on(const NotSaid& not_said, Time now, Output& output);
-    void on(const Wake&, Time, Output&) {} // what is due is looked at in every step
+    void on(const sdk::Told& told, Turn& turn);
+    void on(const Submit& submit, Turn& turn);
+    void on(const Cancel& cancel, Turn& turn);
+    void on(const Change& change, Turn& turn);
+    void on(const ListJobs& list, Turn& turn);
+    void on(const ShowJob& show, Turn& turn);
+    void on(const AnswerNow& answer, Turn& turn);
+    void on(const NotSaid& not_said, Turn& turn);
+    void on(const Wake&, Turn&) {} // what is due is looked at in every step
 
-    void onTold(const event::Subscribed& subscribed, Time now, Output& output);
-    void onTold(const sdk::Disconnected& disconnected, Time now, Output& output);
-    void onTold(const event::Offers& offers, Time now, Output& output);
-    void onTold(const event::Update& update, Time now, Output& output);
-    void onTold(const event::Rescind&, Time, Output&) {} // an accept that crosses it comes back as NotSaid, or as LOST
-    void onTold(const event::Message&, Time, Output&) {} // command tasks send none
-    void onTold(const event::Failure&, Time, Output&) {} // the tasks' own updates follow
-    void onTold(const event::Error&, Time, Output&) {}   // the daemon ends
+    void onTold(const event::Subscribed& subscribed, Turn& turn);
+    void onTold(const sdk::Disconnected& disconnected, Turn& turn);
+    void onTold(const event::Offers& offers, Turn& turn);
+    void onTold(const event::Update& update, Turn& turn);
+    void onTold(const event::Rescind&, Turn&) {} // an accept that crosses it comes back as NotSaid, or as LOST
+    void onTold(const event::Message&, Turn&) {} // command tasks send none
+    void onTold(const event::Failure&, Turn&) {} // the tasks' own updates follow
+    void onTold(const event::Error&, Turn&) {}   // the daemon ends
 
     void restore(const Recovered& recovered);
-    void completeRestored(Output& output);
-    absl::Status admissible(const JobSpec& spec) const;
-    void cancelJob(Job& job, const std::string& why, WallTime when, Output& output);
-    void cancelDependents(Output& output);
-    void settle(Job& job, WallTime when, Output& output);
-    void forgetOldest(Output& output);
+    void restoreTask(Job& job, const TaskRecord& record);
+    void restoreJob(Job& job);
+    void completeRestored(Turn& turn);
 
-    void useOffer(const Offer& offer, Output& output);
-    void fill(Group& group, AgentSlot agent, Resources& left, std::vector<TaskInfo>& launches, Output& output);
-    TaskInfo launch(Job& job, std::uint32_t index, AgentSlot agent, Output& output);
-    TaskSpec taskSpec(const Job& job, std::uint32_t index, std::uint32_t attempt) const;
+    absl::Status admissible(const JobSpec& spec) const;
+    absl::Status mayChange(const Job* job, JobNumber number, const Asker& by) const;
+    void cancelJob(Job& job, const std::string& why, Turn& turn);
+    void cancelTask(Job& job, std::uint32_t position, Cancel::Which which, Turn& turn);
+    void cancelDoomed(Turn& turn);
+    // Whether the dependency holds, never will (then why), or may yet.
+    enum class Met : std::uint8_t { kYes, kNo, kNever };
+    Met met(const Job& predecessor, Dependency::Kind kind) const;
+    void tellDependents(Job& job, Turn& turn);
+    void settle(Job& job, WallTime when, Turn& turn);
+    void maybeForgettable(const Job& job);
+    void forgetOldest(Turn& turn);
+
+    void useOffer(const Offer& offer, Turn& turn);
+    void fill(Group& group, AgentSlot agent, Resources& left, std::vector<TaskInfo>& launches, Turn& turn);
+    TaskInfo launch(Job& job, std::uint32_t position, AgentSlot agent, Turn& turn);
+    TaskSpec taskSpec(const Job& job, std::uint32_t position, const Agent& agent) const;
     std::vector<InputSpec> resolveInputs(const Job& job, std::uint32_t index) const;
 
-    void endAttempt(Job& job, std::uint32_t index, const TaskStatus& status, Time now, Output& output);
-    void loseAttempt(Job& job, std::uint32_t index, const std::string& why, WallTime when, Time now, Output& output);
-    void tryAgain(Job& job, std::uint32_t index, std::uint32_t times_before, Time now);
-    void finish(Job& job, std::uint32_t index, TaskPhase phase, WallTime when, Output& output);
+    void start(Job& job, Task& task, WallTime when, Turn& turn);
+    void endAttempt(Job& job, std::uint32_t position, const TaskStatus& status, Turn& turn);
+    void loseAttempt(Job& job, std::uint32_t position, const std::string& why, WallTime when, Turn& turn);
+    void tryAgain(Job& job, std::uint32_t position, std::uint32_t times_before, Turn& turn);
+    void finish(Job& job, std::uint32_t position, TaskPhase phase, WallTime when, Turn& turn);
     void blame(Job& job, Task& task, const std::string& reason, std::string why);
-    void setPhase(Job& job, std::uint32_t index, TaskPhase phase);
+    void setPhase(Job& job, std::uint32_t position, TaskPhase phase);
+    void forgetDelay(TaskRef ref);
 
     Job* find(JobNumber job);
+    const Job* find(JobNumber job) const;
+    // The task that an attempt's id names, if it is one of ours.
+    struct Located {
+        Job* job = nullptr;
+        std::uint32_t position = 0;
+        std::uint32_t attempt = 0;
+    };
+    std::optional<Located> locate(const TaskId& id);
+    static TaskId idOf(const Job& job, std::uint32_t position);
+    // All below the position are in the job's table after this.
+    static void materialize(Job& job, std::uint32_t position);
+    static Attempt lastAttempt(const Task& task, const std::vector<Agent>& agents);
     std::uint64_t pendingOf(const Job& job) const;
-    // To be called after whatever changes pendingOf(job), with what it was before.
-    void index(Job& job, std::uint64_t pending_before);
+    // To be called after whatever changes pendingOf(job), or the job's priority.
+    void index(Job& job);
+    void joinGroup(Job& job);
+    void leaveGroup(Job& job);
+    void rerank(Group& group);
     AgentSlot slotOf(const AgentId& agent, const Address& address);
-    void due(Time now, Output& output);
-    void restateDemands(Output& output);
-    void reconcile(Time now, Output& output);
+    void due(Turn& turn);
+    void restateDemands(Turn& turn);
+    void reconcile(Turn& turn);
     JobState stateOf(const Job& job) const;
-    JobView viewOf(const Job& job, std::uint32_t first_task, std::uint32_t task_count) const;
+    std::string whyOf(const Job& job, JobState state) const;
+    JobView viewOf(const Job& job) const;
+    JobView detailedViewOf(const Job& job, const ShowJob& show) const;
+    TaskView taskViewOf(const Job& job, std::uint32_t position) const;
     void touch(Job& job);
-    void answerWatchers(Output& output);
-    void store(Record record, Output& output);
-    void storeJob(const Job& job, Output& output);
-    void storeTask(const Job& job, std::uint32_t index, Output& output);
-    void say(Call call, Output& output);
-    void answer(RequestId request, decltype(Answer::content) content, Output& output);
+    void answerWatchers(Turn& turn);
+    void store(Record record, Turn& turn);
+    void storeJob(const Job& job, Turn& turn);
+    void storeTask(const Job& job, std::uint32_t position, Turn& turn);
+    void say(Call call, Turn& turn);
+    void sayKill(const Job& job, std::uint32_t position, Turn& turn);
+    void answer(RequestId request, decltype(Answer::content) content, Turn& turn);
 
     Options options_;
     RecordNumber appended_ = 0;
@@ -332,10 +452,11 @@ private:
     JobNumber next_job_ = 1;
     std::map<JobNumber, Job> jobs_;
     std::size_t unfinished_ = 0;
-    std::set<std::pair<std::int64_t, JobNumber>> ended_; // by end, oldest first
+    std::set<std::pair<std::int64_t, JobNumber>> forgettable_; // ended and read by no other, oldest first
 
-    std::map<std::string, Group> groups_; // by shape and constraints as text; those with pending tasks
-    absl::flat_hash_map<std::string, std::string> group_keys_; // by demand name
+    std::map<std::string, Group> groups_;                       // by their keys
+    std::map<Rank, Group*> best_;                               // those with pending tasks, by their first job
+    absl::flat_hash_map<std::string, Group*> groups_by_demand_; // by demand name
     std::uint64_t next_demand_ = 1;
     std::vector<Demand> stated_; // as last said
     bool demands_changed_ = false;

@@ -1,5 +1,6 @@
 // What the queue asks for and what it does with offers: tasks of equal shape are one demand, and an offer is filled
-// with as many of them as fit, oldest job first.
+// with as many of them as fit, those of the first job first.
+#include "frameworks/batch/job_command.h"
 #include "frameworks/batch/queue.h"
 #include "frameworks/sdk/agent_doors.h"
 #include "protocol/strings.h"
@@ -14,8 +15,10 @@ namespace {
 
 // In one ACCEPT: its message stays far below the wire's limit. The rest of the offer comes back as a new one.
 constexpr std::uint32_t kMostLaunches = 2'000;
-// Shapes asked for at the same time; those of younger jobs wait.
+// Shapes asked for at the same time; those of jobs further behind wait.
 constexpr std::size_t kMostDemands = 1'000;
+// Earlier ones of a task; of the others only the number and the reasons are kept.
+constexpr std::size_t kKeptAttempts = 20;
 // What we don't use we don't want to be kept from: without a demand nothing is offered anyway.
 constexpr Filters kNoFilter{Duration{0}};
 
@@ -34,50 +37,69 @@ std::string lastPart(std::string_view source) {
 
 // ---- Demands ---------------------------------------------------------------------------------------------------
 
+// What may be launched now: not more than at_most at the same time.
 std::uint64_t Queue::pendingOf(const Job& job) const {
-    if (job.unmet > 0 || !job.cancelled.empty() || job.ended.nanos != 0) return 0;
-    return job.spec.count - job.tasks.size() + job.again.size();
+    if (job.unmet > 0 || job.spec.held || !job.cancelled.empty() || job.ended.nanos != 0) return 0;
+    const std::uint64_t waiting = job.spec.count - job.tasks.size() + job.again.size();
+    if (job.spec.at_most == 0) return waiting;
+    const std::size_t live = std::min<std::size_t>(job.live.size(), job.spec.at_most);
+    return std::min<std::uint64_t>(waiting, job.spec.at_most - live);
 }
 
-void Queue::index(Job& job, std::uint64_t pending_before) {
-    const std::uint64_t pending = pendingOf(job);
-    if (pending == pending_before) return;
+void Queue::joinGroup(Job& job) {
     auto [entry, is_new] = groups_.try_emplace(groupKey(job.spec));
     Group& group = entry->second;
     if (is_new) {
+        group.key = entry->first;
         group.demand = concat("shape-", next_demand_++);
         group.shape = job.spec.shape;
         group.constraints = job.spec.constraints;
-        group_keys_[group.demand] = entry->first;
+        groups_by_demand_[group.demand] = &group;
     }
-    group.pending += pending - pending_before;
-    if (pending > 0) {
-        group.jobs.insert(job.number);
-    } else {
-        group.jobs.erase(job.number);
+    ++group.members;
+    job.group = &group;
+}
+
+void Queue::leaveGroup(Job& job) {
+    index(job);
+    Group* group = std::exchange(job.group, nullptr);
+    if (--group->members > 0) return;
+    groups_by_demand_.erase(group->demand);
+    groups_.erase(group->key);
+}
+
+void Queue::index(Job& job) {
+    Group* group = job.group;
+    if (!group) return;
+    const std::uint64_t pending = pendingOf(job);
+    const std::optional<Rank> rank = pending > 0 ? std::optional(Rank{job.spec.priority, job.number}) : std::nullopt;
+    const bool moved = rank.has_value() != job.ranked.has_value() || (rank && rank->priority != job.ranked->priority);
+    if (pending == job.pending && !moved) return;
+    group->pending += pending - job.pending;
+    job.pending = pending;
+    if (moved) {
+        if (job.ranked) group->jobs.erase(*job.ranked);
+        if (rank) group->jobs.insert(*rank);
+        job.ranked = rank;
+        rerank(*group);
     }
     demands_changed_ = true;
 }
 
-void Queue::restateDemands(Output& output) {
+void Queue::rerank(Group& group) {
+    if (group.best) best_.erase(*group.best);
+    group.best.reset();
+    if (group.jobs.empty()) return;
+    group.best = *group.jobs.begin();
+    best_[*group.best] = &group;
+}
+
+void Queue::restateDemands(Turn& turn) {
     demands_changed_ = false;
     const bool announce = std::exchange(announce_, false);
-    std::vector<const Group*> wanted;
-    for (auto entry = groups_.begin(); entry != groups_.end();) {
-        if (entry->second.pending == 0) {
-            group_keys_.erase(entry->second.demand);
-            entry = groups_.erase(entry);
-        } else {
-            wanted.push_back(&entry->second);
-            ++entry;
-        }
-    }
-    std::sort(wanted.begin(), wanted.end(), [](const Group* a, const Group* b) {
-        return std::pair(*a->jobs.begin(), a->demand) < std::pair(*b->jobs.begin(), b->demand);
-    });
-    if (wanted.size() > kMostDemands) wanted.resize(kMostDemands);
     std::vector<Demand> demands;
-    for (const Group* group : wanted) {
+    for (const auto& [rank, group] : best_) {
+        if (demands.size() == kMostDemands) break;
         const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(group->pending, UINT32_MAX));
         demands.push_back({group->demand, options_.role, group->shape, count, group->constraints});
     }
@@ -85,91 +107,100 @@ void Queue::restateDemands(Output& output) {
     const bool was_idle = stated_.empty();
     stated_ = std::move(demands);
     // Who wants nothing says so: a framework without demands would be offered whole remainders.
-    if (stated_.empty()) say(call::Suppress{{options_.role}}, output);
-    say(call::SetDemands{stated_}, output);
-    if (!stated_.empty() && (was_idle || announce)) say(call::Revive{{options_.role}}, output);
+    if (stated_.empty()) say(call::Suppress{{options_.role}}, turn);
+    say(call::SetDemands{stated_}, turn);
+    if (!stated_.empty() && (was_idle || announce)) say(call::Revive{{options_.role}}, turn);
 }
 
 // ---- Offers ----------------------------------------------------------------------------------------------------
 
-void Queue::onTold(const event::Offers& offers, Time, Output& output) {
-    for (const Offer& offer : offers.offers) useOffer(offer, output);
+void Queue::onTold(const event::Offers& offers, Turn& turn) {
+    for (const Offer& offer : offers.offers) useOffer(offer, turn);
 }
 
-void Queue::useOffer(const Offer& offer, Output& output) {
+void Queue::useOffer(const Offer& offer, Turn& turn) {
     const AgentSlot agent = slotOf(offer.agent, offer.address);
     Resources left = offer.resources;
     std::vector<TaskInfo> launches;
     std::vector<Group*> candidates;
-    if (auto key = group_keys_.find(offer.demand); key != group_keys_.end()) {
-        candidates.push_back(&groups_.at(key->second));
+    if (auto group = groups_by_demand_.find(offer.demand); group != groups_by_demand_.end()) {
+        candidates.push_back(group->second);
     } else if (offer.demand.empty()) {
-        // A whole remainder: whoever came first.
-        for (auto& [name, group] : groups_) {
-            if (!group.jobs.empty()) candidates.push_back(&group);
+        // A whole remainder: whoever comes first.
+        for (const auto& [rank, wanting] : best_) {
+            if (candidates.size() == kMostDemands) break;
+            candidates.push_back(wanting);
         }
-        std::sort(candidates.begin(), candidates.end(),
-                  [](const Group* a, const Group* b) { return *a->jobs.begin() < *b->jobs.begin(); });
     }
     for (Group* group : candidates) {
         const bool suits =
             std::all_of(group->constraints.begin(), group->constraints.end(),
                         [&](const Constraint& constraint) { return satisfied(constraint, offer.attributes); });
-        if (suits) fill(*group, agent, left, launches, output);
+        if (suits) fill(*group, agent, left, launches, turn);
     }
     if (launches.empty()) {
-        say(call::Decline{{offer.id}, kNoFilter}, output);
+        say(call::Decline{{offer.id}, kNoFilter}, turn);
     } else {
-        say(call::Accept{{offer.id}, std::move(launches), kNoFilter}, output);
+        say(call::Accept{{offer.id}, std::move(launches), kNoFilter}, turn);
     }
 }
 
-void Queue::fill(Group& group, AgentSlot agent, Resources& left, std::vector<TaskInfo>& launches, Output& output) {
+void Queue::fill(Group& group, AgentSlot agent, Resources& left, std::vector<TaskInfo>& launches, Turn& turn) {
     const auto room = static_cast<std::uint64_t>(kMostLaunches - launches.size());
     std::uint32_t fit = left.timesContained(group.shape, static_cast<std::uint32_t>(std::min(room, group.pending)));
-    while (fit > 0 && !group.jobs.empty()) {
-        Job& job = jobs_.at(*group.jobs.begin());
-        const std::uint64_t before = pendingOf(job);
-        for (std::uint64_t n = std::min<std::uint64_t>(fit, before); n > 0; --n, --fit) {
-            auto next = static_cast<std::uint32_t>(job.tasks.size());
-            if (!job.again.empty()) next = job.again.extract(job.again.begin()).value();
-            launches.push_back(launch(job, next, agent, output));
-            // It fits: timesContained() said so.
-            left.subtract(group.shape).IgnoreError();
-        }
-        index(job, before);
+    for (; fit > 0 && !group.jobs.empty(); --fit) {
+        Job& job = jobs_.at(group.jobs.begin()->job);
+        auto next = static_cast<std::uint32_t>(job.tasks.size());
+        if (!job.again.empty()) next = job.again.extract(job.again.begin()).value();
+        launches.push_back(launch(job, next, agent, turn));
+        // It fits: timesContained() said so.
+        left.subtract(group.shape).IgnoreError();
     }
 }
 
-TaskInfo Queue::launch(Job& job, std::uint32_t index, AgentSlot agent, Output& output) {
-    if (index == job.tasks.size()) job.tasks.emplace_back();
-    Task& task = job.tasks[index];
+TaskInfo Queue::launch(Job& job, std::uint32_t position, AgentSlot agent, Turn& turn) {
+    if (position == job.tasks.size()) job.tasks.emplace_back();
+    Task& task = job.tasks[position];
+    if (task.launched.nanos != 0) {
+        // The last attempt becomes an earlier one.
+        if (!task.trouble) task.trouble = std::make_unique<Trouble>();
+        std::vector<Attempt>& earlier = task.trouble->earlier;
+        earlier.push_back(lastAttempt(task, agents_));
+        if (earlier.size() > kKeptAttempts) earlier.erase(earlier.begin());
+        task.trouble->why.clear();
+    }
     ++task.attempt;
     task.agent = agent;
     task.wait_status.reset();
-    setPhase(job, index, TaskPhase::kLaunched);
-    storeTask(job, index, output);
+    task.launched = {std::max<std::int64_t>(turn.wall.nanos, 1)};
+    task.started = {};
+    task.ended = {};
+    task.cpu_nanos = 0;
+    task.max_memory = {};
+    setPhase(job, position, TaskPhase::kLaunched);
+    storeTask(job, position, turn);
 
     TaskInfo info;
-    info.id = taskId({{job.number, index}, task.attempt});
-    info.name = job.spec.array ? concat(job.spec.name, "[", index, "]") : job.spec.name;
+    info.id = idOf(job, position);
+    info.name = job.spec.array ? concat(job.spec.name, "[", job.spec.indexAt(position), "]") : job.spec.name;
     info.agent = agents_[agent].id;
     info.resources = job.spec.shape;
-    info.body = makeTaskBody(taskSpec(job, index, task.attempt));
+    info.body = makeTaskBody(taskSpec(job, position, agents_[agent]));
     return info;
 }
 
-TaskSpec Queue::taskSpec(const Job& job, std::uint32_t index, std::uint32_t attempt) const {
+TaskSpec Queue::taskSpec(const Job& job, std::uint32_t position, const Agent& agent) const {
+    const std::uint32_t index = job.spec.indexAt(position);
+    const std::uint32_t attempt = job.tasks[position].attempt;
     TaskSpec spec;
-    spec.command = job.spec.command;
-    auto& environment = spec.command.environment;
-    environment["STOA_JOB"] = concat(job.number);
-    environment["STOA_TASK_INDEX"] = concat(index);
-    environment["STOA_TASK_COUNT"] = concat(job.spec.count);
-    environment["STOA_ATTEMPT"] = concat(attempt);
+    spec.command = commandOf(job.spec, job.number, index);
+    spec.command.environment = environmentOf(job.spec, {job.number, index, attempt, agent.address.host});
     spec.inputs = resolveInputs(job, index);
     spec.kill_grace = job.spec.kill_grace;
     spec.writable_paths = job.spec.writable_paths;
+    spec.work_directory = job.spec.work_directory;
+    spec.time_limit = job.spec.time_limit;
+    spec.limit_warning = job.spec.limit_warning;
     spec.attempt = attempt;
     return spec;
 }
@@ -186,16 +217,16 @@ std::vector<InputSpec> Queue::resolveInputs(const Job& job, std::uint32_t index)
             inputs.push_back({uri, name.empty() ? lastPart(uri) : name, input.executable, input.extract});
             continue;
         }
-        auto predecessor = jobs_.find((*ref)->job);
-        if (predecessor == jobs_.end()) continue; // kept for as long as we read from it
+        const Job* predecessor = find((*ref)->job);
+        if (!predecessor) continue; // kept for as long as we read from it
         const std::string plain = name.empty() ? lastPart((*ref)->path) : name;
-        const std::vector<Task>& tasks = predecessor->second.tasks;
+        const std::vector<Task>& tasks = predecessor->tasks;
         for (std::uint32_t i = 0; i < tasks.size(); ++i) {
-            if ((*ref)->index && *(*ref)->index != i) continue;
+            const std::uint32_t its = predecessor->spec.indexAt(i);
+            if (((*ref)->index && *(*ref)->index != its) || tasks[i].attempt == 0) continue;
             const Agent& agent = agents_[tasks[i].agent];
-            const std::string id = taskId({{(*ref)->job, i}, tasks[i].attempt}).value();
-            inputs.push_back({sdk::sandboxFile(agent.address, framework_, id, (*ref)->path),
-                              (*ref)->index ? plain : concat(plain, ".", i), input.executable, input.extract});
+            inputs.push_back({sdk::sandboxFile(agent.address, framework_, idOf(*predecessor, i).value(), (*ref)->path),
+                              (*ref)->index ? plain : concat(plain, ".", its), input.executable, input.extract});
         }
     }
     return inputs;
@@ -213,24 +244,23 @@ Queue::AgentSlot Queue::slotOf(const AgentId& agent, const Address& address) {
 
 // An accept that wasn't said launched nothing, so the tasks wait again at once. The numbers of these attempts are not
 // used again all the same: the master may have been asked about them, and its "lost" would hit the next attempt.
-void Queue::on(const NotSaid& not_said, Time, Output& output) {
+void Queue::on(const NotSaid& not_said, Turn& turn) {
     const auto* accept = std::get_if<call::Accept>(&not_said.call);
     if (!accept) return; // stated anew by the next subscription, or of no consequence
     for (const TaskInfo& info : accept->launches) {
-        const std::optional<AttemptRef> ref = parseTaskId(info.id.value());
-        Job* job = ref ? find(ref->task.job) : nullptr;
-        if (!job || ref->task.index >= job->tasks.size()) continue;
-        Task& task = job->tasks[ref->task.index];
-        if (task.attempt != ref->attempt || task.phase != TaskPhase::kLaunched) continue;
-        if (!job->cancelled.empty()) {
-            finish(*job, ref->task.index, TaskPhase::kCancelled, job->submitted, output);
+        const std::optional<Located> found = locate(info.id);
+        if (!found) continue;
+        Job& job = *found->job;
+        Task& task = job.tasks[found->position];
+        if (task.attempt != found->attempt || task.phase != TaskPhase::kLaunched) continue;
+        task.launched = {};
+        if (!job.cancelled.empty() || task.cancelled) {
+            finish(job, found->position, TaskPhase::kCancelled, turn.wall, turn);
             continue;
         }
-        const std::uint64_t before = pendingOf(*job);
-        setPhase(*job, ref->task.index, TaskPhase::kWaiting);
-        job->again.insert(ref->task.index);
-        index(*job, before);
-        storeTask(*job, ref->task.index, output);
+        job.again.insert(found->position);
+        setPhase(job, found->position, TaskPhase::kWaiting);
+        storeTask(job, found->position, turn);
     }
 }
 

@@ -18,6 +18,7 @@ std::string reasonOf(const TaskStatus& status) {
     if (status.outcome.out_of_memory || status.reason == Reason::kContainerLimitationMemory) return "out of memory";
     if (status.reason == Reason::kContainerLimitationDisk) return "out of disk";
     if (status.reason == Reason::kContainerLaunchFailed) return "could not be launched";
+    if (status.reason == Reason::kMaxCompletionTimeReached) return "time limit";
     if (status.state == TaskState::kKilled) return "killed";
     if (status.state == TaskState::kError) return "refused";
     if (status.outcome.wait_status) {
@@ -47,58 +48,73 @@ bool isLoss(const TaskStatus& status) {
 
 } // namespace
 
-void Queue::onTold(const event::Update& update, Time now, Output& output) {
+void Queue::onTold(const event::Update& update, Turn& turn) {
     const TaskStatus& status = update.status;
     auto acknowledge = [&] {
-        if (status.uuid) say(call::Acknowledge{status.agent, status.task, *status.uuid}, output);
+        if (status.uuid) say(call::Acknowledge{status.agent, status.task, *status.uuid}, turn);
     };
-    const std::optional<AttemptRef> ref = parseTaskId(status.task.value());
-    Job* job = ref ? find(ref->task.job) : nullptr;
-    Task* task = job && ref->task.index < job->tasks.size() ? &job->tasks[ref->task.index] : nullptr;
-    if (!task || task->attempt != ref->attempt || isFinal(task->phase) || task->phase == TaskPhase::kWaiting) {
+    const std::optional<Located> found = locate(status.task);
+    Task* task = found ? &found->job->tasks[found->position] : nullptr;
+    if (!task || task->attempt != found->attempt || isFinal(task->phase) || task->phase == TaskPhase::kWaiting) {
         // Of an attempt that we have given up or settled: it must not go on, and its word no longer counts.
         if (!isTerminal(status.state) && status.state != TaskState::kUnknown &&
             status.state != TaskState::kUnreachable && status.state != TaskState::kKilling) {
-            say(call::Kill{status.task, status.agent, std::nullopt}, output);
+            say(call::Kill{status.task, status.agent, std::nullopt}, turn);
         }
         acknowledge();
         return;
     }
-    const std::uint32_t index = ref->task.index;
+    Job& job = *found->job;
+    const std::uint32_t position = found->position;
+    const TaskRef ref{job.number, position};
     if (status.state == TaskState::kUnreachable) {
         if (task->phase != TaskPhase::kUnreachable) {
-            const Time until = now + options_.unreachable_patience;
-            setPhase(*job, index, TaskPhase::kUnreachable);
-            unreachable_[ref->task] = until;
-            patience_.insert({until, ref->task});
+            const Time until = turn.now + options_.unreachable_patience;
+            setPhase(job, position, TaskPhase::kUnreachable);
+            unreachable_[ref] = until;
+            patience_.insert({until, ref});
         }
     } else if (isTerminal(status.state) || status.state == TaskState::kUnknown) {
-        unconfirmed_.erase(ref->task);
-        endAttempt(*job, index, status, now, output);
+        unconfirmed_.erase(ref);
+        endAttempt(job, position, status, turn);
     } else {
-        unconfirmed_.erase(ref->task);
+        unconfirmed_.erase(ref);
         const bool runs = status.state == TaskState::kRunning || status.state == TaskState::kKilling;
+        if (runs) start(job, *task, status.timestamp, turn);
         const TaskPhase phase = runs ? TaskPhase::kRunning : TaskPhase::kLaunched;
-        if (task->phase != phase) setPhase(*job, index, phase);
+        if (task->phase != phase) setPhase(job, position, phase);
     }
     acknowledge();
 }
 
-void Queue::endAttempt(Job& job, std::uint32_t index, const TaskStatus& status, Time now, Output& output) {
-    Task& task = job.tasks[index];
+void Queue::start(Job& job, Task& task, WallTime when, Turn& turn) {
+    if (task.started.nanos == 0) task.started = when;
+    if (job.started.nanos != 0) return;
+    job.started = {std::max<std::int64_t>(when.nanos, 1)};
+    touch(job);
+    if (job.dependents.empty()) return;
+    storeJob(job, turn); // somebody may wait for just this
+    tellDependents(job, turn);
+}
+
+void Queue::endAttempt(Job& job, std::uint32_t position, const TaskStatus& status, Turn& turn) {
+    Task& task = job.tasks[position];
     task.wait_status = status.outcome.wait_status;
-    const bool cancelled = !job.cancelled.empty();
+    task.cpu_nanos = status.outcome.cpu_nanos;
+    task.max_memory = status.outcome.max_memory;
+    task.ended = status.timestamp;
+    const bool cancelled = !job.cancelled.empty() || task.cancelled;
     if (status.state == TaskState::kFinished) {
         if (task.trouble) task.trouble->why.clear();
-        finish(job, index, TaskPhase::kSucceeded, status.timestamp, output);
+        finish(job, position, TaskPhase::kSucceeded, status.timestamp, turn);
         return;
     }
     if (cancelled) {
-        finish(job, index, TaskPhase::kCancelled, status.timestamp, output);
+        finish(job, position, TaskPhase::kCancelled, status.timestamp, turn);
         return;
     }
     if (isLoss(status)) {
-        loseAttempt(job, index, withMessage(std::string(name(status.state)), status), status.timestamp, now, output);
+        loseAttempt(job, position, withMessage(std::string(name(status.state)), status), status.timestamp, turn);
         return;
     }
     const std::string reason = reasonOf(status);
@@ -107,25 +123,26 @@ void Queue::endAttempt(Job& job, std::uint32_t index, const TaskStatus& status, 
     const bool hopeless = status.state == TaskState::kKilled || status.state == TaskState::kError;
     if (hopeless || task.failures >= job.spec.retries) {
         ++task.failures;
-        finish(job, index, TaskPhase::kFailed, status.timestamp, output);
+        finish(job, position, TaskPhase::kFailed, status.timestamp, turn);
         return;
     }
-    tryAgain(job, index, task.failures++, now);
-    storeTask(job, index, output);
+    tryAgain(job, position, task.failures++, turn);
+    storeTask(job, position, turn);
 }
 
-void Queue::loseAttempt(Job& job, std::uint32_t index, const std::string& why, WallTime when, Time now,
-                        Output& output) {
-    Task& task = job.tasks[index];
+void Queue::loseAttempt(Job& job, std::uint32_t position, const std::string& why, WallTime when, Turn& turn) {
+    Task& task = job.tasks[position];
+    task.ended = when;
     blame(job, task, "lost", why);
-    if (task.losses >= options_.max_losses) {
-        task.trouble->why = concat("lost ", task.losses + 1, " times, at last: ", why);
+    if (task.losses >= options_.max_losses || !job.spec.requeue) {
+        task.trouble->why = job.spec.requeue ? concat("lost ", task.losses + 1, " times, at last: ", why)
+                                             : concat("lost, and it was not to be queued again: ", why);
         ++task.losses;
-        finish(job, index, TaskPhase::kFailed, when, output);
+        finish(job, position, TaskPhase::kFailed, when, turn);
         return;
     }
-    tryAgain(job, index, task.losses++, now);
-    storeTask(job, index, output);
+    tryAgain(job, position, task.losses++, turn);
+    storeTask(job, position, turn);
 }
 
 void Queue::blame(Job& job, Task& task, const std::string& reason, std::string why) {
@@ -135,34 +152,36 @@ void Queue::blame(Job& job, Task& task, const std::string& reason, std::string w
     ++job.reasons[reason];
 }
 
-void Queue::tryAgain(Job& job, std::uint32_t index, std::uint32_t times_before, Time now) {
-    const TaskRef ref{job.number, index};
+void Queue::tryAgain(Job& job, std::uint32_t position, std::uint32_t times_before, Turn& turn) {
+    const TaskRef ref{job.number, position};
     Duration delay = options_.first_retry;
     for (std::uint32_t i = 0; i < times_before && delay < options_.longest_retry; ++i) delay *= 2;
-    const Time when = now + std::min(delay, options_.longest_retry);
-    setPhase(job, index, TaskPhase::kWaiting);
+    const Time when = turn.now + std::min(delay, options_.longest_retry);
+    setPhase(job, position, TaskPhase::kWaiting);
     delayed_[ref] = when;
     delays_.insert({when, ref});
 }
 
-void Queue::finish(Job& job, std::uint32_t index, TaskPhase phase, WallTime when, Output& output) {
-    job.tasks[index].ended = when;
-    setPhase(job, index, phase);
-    storeTask(job, index, output);
-    settle(job, when, output);
+void Queue::finish(Job& job, std::uint32_t position, TaskPhase phase, WallTime when, Turn& turn) {
+    job.tasks[position].ended = when;
+    setPhase(job, position, phase);
+    storeTask(job, position, turn);
+    settle(job, when, turn);
 }
 
 // Every change of a launched task's phase comes through here, so that counts and look-ups stay true.
-void Queue::setPhase(Job& job, std::uint32_t index, TaskPhase phase) {
-    Task& task = job.tasks[index];
-    const TaskRef ref{job.number, index};
+void Queue::setPhase(Job& job, std::uint32_t position, TaskPhase phase) {
+    Task& task = job.tasks[position];
+    const TaskRef ref{job.number, position};
     auto isLive = [](TaskPhase p) { return p != TaskPhase::kWaiting && !isFinal(p); };
     if (isLive(task.phase) && !isLive(phase)) {
         --live_;
+        job.live.erase(position);
         unconfirmed_.erase(ref);
     }
     if (!isLive(task.phase) && isLive(phase)) {
         ++live_;
+        job.live.insert(position);
         unconfirmed_.insert(ref);
     }
     if (task.phase == TaskPhase::kUnreachable) {
@@ -172,99 +191,72 @@ void Queue::setPhase(Job& job, std::uint32_t index, TaskPhase phase) {
     --job.phases[static_cast<std::size_t>(task.phase)];
     ++job.phases[static_cast<std::size_t>(phase)];
     task.phase = phase;
+    index(job);
     touch(job);
 }
 
 // ---- Sessions and silence --------------------------------------------------------------------------------------
 
-void Queue::onTold(const event::Subscribed& subscribed, Time now, Output& output) {
+void Queue::onTold(const event::Subscribed& subscribed, Turn& turn) {
     subscribed_ = true;
     if (framework_ != subscribed.framework) {
         framework_ = subscribed.framework;
-        store(FrameworkRecord{framework_}, output);
+        store(FrameworkRecord{framework_}, turn);
     }
     announce_ = true;
     // Whatever may have been lost with the last session is asked about, or said, again.
     for (const auto& [number, job] : jobs_) {
-        if (job.ended.nanos != 0) continue;
-        for (std::uint32_t i = 0; i < job.tasks.size(); ++i) {
-            const Task& task = job.tasks[i];
-            if (isFinal(task.phase) || task.phase == TaskPhase::kWaiting) continue;
-            unconfirmed_.insert({number, i});
-            if (!job.cancelled.empty()) {
-                say(call::Kill{taskId({{number, i}, task.attempt}), agents_[task.agent].id, job.spec.kill_grace},
-                    output);
-            }
+        for (std::uint32_t position : job.live) {
+            unconfirmed_.insert({number, position});
+            if (!job.cancelled.empty() || job.tasks[position].cancelled) sayKill(job, position, turn);
         }
     }
     reconcile_interval_ = options_.reconcile_interval;
-    reconcile(now, output);
+    reconcile(turn);
 }
 
-void Queue::onTold(const sdk::Disconnected&, Time, Output&) {
+void Queue::onTold(const sdk::Disconnected&, Turn&) {
     subscribed_ = false;
     reconcile_at_.reset();
 }
 
 // Asks about every live task that nothing was heard of in this session, and again until something is.
-void Queue::reconcile(Time now, Output& output) {
+void Queue::reconcile(Turn& turn) {
     std::vector<call::Reconcile::Task> asked;
     auto ask = [&] {
-        if (!asked.empty()) say(call::Reconcile{std::exchange(asked, {})}, output);
+        if (!asked.empty()) say(call::Reconcile{std::exchange(asked, {})}, turn);
     };
     for (const TaskRef& ref : unconfirmed_) {
-        const Task& task = jobs_.at(ref.job).tasks[ref.index];
-        asked.push_back({taskId({ref, task.attempt}), agents_[task.agent].id});
+        const Job& job = jobs_.at(ref.job);
+        asked.push_back({idOf(job, ref.index), agents_[job.tasks[ref.index].agent].id});
         if (asked.size() == kTasksPerReconcile) ask();
     }
     ask();
-    reconcile_at_ = now + reconcile_interval_;
+    reconcile_at_ = turn.now + reconcile_interval_;
     reconcile_interval_ =
         unconfirmed_.empty() ? options_.reconcile_interval : std::min(reconcile_interval_ * 2, kLongestReconcile);
 }
 
-void Queue::due(Time now, Output& output) {
-    while (!delays_.empty() && delays_.begin()->first <= now) {
+void Queue::due(Turn& turn) {
+    while (!delays_.empty() && delays_.begin()->first <= turn.now) {
         const TaskRef ref = delays_.begin()->second;
         delays_.erase(delays_.begin());
         delayed_.erase(ref);
         Job& job = jobs_.at(ref.job);
-        const std::uint64_t before = pendingOf(job);
         job.again.insert(ref.index);
-        index(job, before);
+        index(job);
     }
-    while (!patience_.empty() && patience_.begin()->first <= now) {
+    while (!patience_.empty() && patience_.begin()->first <= turn.now) {
         const TaskRef ref = patience_.begin()->second;
         Job& job = jobs_.at(ref.job);
-        Task& task = job.tasks[ref.index];
-        say(call::Kill{taskId({ref, task.attempt}), agents_[task.agent].id, job.spec.kill_grace}, output);
-        if (!job.cancelled.empty()) {
-            finish(job, ref.index, TaskPhase::kCancelled, job.submitted, output);
+        sayKill(job, ref.index, turn);
+        if (!job.cancelled.empty() || job.tasks[ref.index].cancelled) {
+            finish(job, ref.index, TaskPhase::kCancelled, turn.wall, turn);
         } else {
-            loseAttempt(job, ref.index, "its agent stayed unreachable", job.submitted, now, output);
+            loseAttempt(job, ref.index, "its agent stayed unreachable", turn.wall, turn);
         }
     }
-    if (subscribed_ && reconcile_at_ && *reconcile_at_ <= now) reconcile(now, output);
-}
-
-void Queue::storeTask(const Job& job, std::uint32_t index, Output& output) {
-    const Task& task = job.tasks[index];
-    TaskRecord record;
-    record.task = {job.number, index};
-    const bool live = task.phase != TaskPhase::kWaiting && !isFinal(task.phase);
-    record.phase = live ? TaskPhase::kLaunched : task.phase;
-    record.attempt = task.attempt;
-    record.failures = task.failures;
-    record.losses = task.losses;
-    record.agent = agents_[task.agent].id;
-    record.address = agents_[task.agent].address;
-    record.wait_status = task.wait_status;
-    record.ended = task.ended;
-    if (task.trouble) {
-        record.why = task.trouble->why;
-        record.reasons = task.trouble->reasons;
-    }
-    store(std::move(record), output);
+    if (subscribed_ && reconcile_at_ && *reconcile_at_ <= turn.now) reconcile(turn);
 }
 
 } // namespace stoa::batch

@@ -2,6 +2,8 @@
 
 #include "frameworks/batch/job_json.h"
 #include "protocol/http/client.h"
+#include "protocol/http/message.h"
+#include "protocol/labels.h"
 #include "protocol/strings.h"
 
 #include <absl/strings/numbers.h>
@@ -9,12 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace stoa::cli {
 
 namespace {
 
-constexpr const char* kDoorLabel = "stoa.batch.socket"; // as stoa-batch registers it
-constexpr Duration kWatch = std::chrono::seconds(60);   // the door answers sooner
+constexpr Duration kWatch = std::chrono::seconds(60); // the door answers sooner
 
 } // namespace
 
@@ -28,7 +31,7 @@ absl::StatusOr<BatchClient> BatchClient::find(const Context& context) {
     if (!frameworks.ok()) return frameworks.status();
     for (const Json& framework : listAt(*frameworks, "frameworks")) {
         for (const Json& label : listAt(framework, "labels")) {
-            if (textAt(label, "key") != kDoorLabel) continue;
+            if (textAt(label, "key") != kBatchLabel) continue;
             const std::string socket = textAt(label, "value");
             if (::access(socket.c_str(), W_OK) == 0) client.socket_ = socket;
             client.url_ = textAt(framework, "webui_url");
@@ -70,8 +73,45 @@ absl::StatusOr<batch::JobNumber> BatchClient::submit(const batch::JobSpec& spec)
     return static_cast<batch::JobNumber>(integerAt(*json, "job"));
 }
 
-absl::StatusOr<rapidjson::Document> BatchClient::jobs() const {
-    absl::StatusOr<std::string> answer = ask("GET", "/api/stoa/jobs", "");
+absl::StatusOr<BatchClient::Jobs> BatchClient::jobs(const Which& which) const {
+    constexpr std::size_t kPage = 2'000;
+    Jobs jobs;
+    std::string before;
+    for (;;) {
+        const std::size_t page = which.limit == 0 ? kPage : std::min(kPage, which.limit - jobs.count);
+        std::string target = concat("/api/stoa/jobs?limit=", page, before);
+        if (which.unfinished) target += "&unfinished=1";
+        if (!which.user.empty()) target += "&user=" + http::percentEncodePath(which.user);
+        if (!which.name.empty()) target += "&name=" + http::percentEncodePath(which.name);
+        absl::StatusOr<std::string> answer = ask("GET", target, "");
+        if (!answer.ok()) return answer.status();
+        absl::StatusOr<rapidjson::Document> json = parseJson(*answer, "the batch framework");
+        if (!json.ok()) return json.status();
+        jobs.unfinished = static_cast<std::size_t>(integerAt(*json, "unfinished"));
+        jobs.ended = static_cast<std::size_t>(integerAt(*json, "ended"));
+        jobs.count += listAt(*json, "jobs").Size();
+        const std::int64_t next = integerAt(*json, "next");
+        jobs.pages.push_back(*std::move(json));
+        jobs.more = next > 0;
+        if (!jobs.more || (which.limit > 0 && jobs.count >= which.limit)) return jobs;
+        before = concat("&before=", next);
+    }
+}
+
+void BatchClient::Jobs::each(const std::function<void(const Json& job)>& visit) const {
+    for (auto page = pages.rbegin(); page != pages.rend(); ++page) {
+        for (const Json& job : listAt(*page, "jobs")) visit(job);
+    }
+}
+
+absl::StatusOr<rapidjson::Document> BatchClient::task(batch::JobNumber job, std::uint32_t index) const {
+    absl::StatusOr<std::string> answer = ask("GET", concat("/api/stoa/jobs/", job, "?index=", index), "");
+    if (!answer.ok()) return answer.status();
+    return parseJson(*answer, "the batch framework");
+}
+
+absl::StatusOr<rapidjson::Document> BatchClient::liveTasks(batch::JobNumber job) const {
+    absl::StatusOr<std::string> answer = ask("GET", concat("/api/stoa/jobs/", job, "?tasks=10000&live=1"), "");
     if (!answer.ok()) return answer.status();
     return parseJson(*answer, "the batch framework");
 }
@@ -85,8 +125,12 @@ absl::StatusOr<rapidjson::Document> BatchClient::job(batch::JobNumber job, std::
     return parseJson(*answer, "the batch framework");
 }
 
-absl::Status BatchClient::cancel(batch::JobNumber job) const {
-    return ask("POST", concat("/api/stoa/jobs/", job, "/cancel"), "").status();
+absl::Status BatchClient::cancel(batch::JobNumber job, const std::string& body) const {
+    return ask("POST", concat("/api/stoa/jobs/", job, "/cancel"), body).status();
+}
+
+absl::Status BatchClient::change(batch::JobNumber job, const std::string& body) const {
+    return ask("POST", concat("/api/stoa/jobs/", job, "/change"), body).status();
 }
 
 absl::StatusOr<batch::JobNumber> parseJob(const std::string& text) {

@@ -25,21 +25,24 @@ struct Where {
     TaskId task;
     AgentId agent;
     Address address;
+    std::int64_t index = 0;
+    std::string output; // the file that its job named for what it prints; empty: none
 };
 
-// The last attempt at a task. FailedPrecondition: it was not launched yet.
-absl::StatusOr<Where> whereIs(const BatchClient& batch, const JobOrTask& which, std::uint32_t index) {
-    absl::StatusOr<rapidjson::Document> answer = batch.job(which.job, index, 1);
+// The last attempt at a task, by its index or else by its place in the job. FailedPrecondition: it was not launched yet.
+absl::StatusOr<Where> whereIs(const BatchClient& batch, const JobOrTask& which, std::uint32_t place) {
+    absl::StatusOr<rapidjson::Document> answer =
+        which.task ? batch.task(which.job, *which.task) : batch.job(which.job, place, 1);
     if (!answer.ok()) return answer.status();
     const auto tasks = listAt(at(*answer, "job"), "tasks");
-    if (tasks.Empty()) {
-        return absl::NotFoundError(
-            concat("job ", which.job, " has ", integerAt(at(*answer, "job"), "count"), " tasks, numbered from 0"));
-    }
+    if (tasks.Empty()) return absl::NotFoundError(concat("job ", which.job, " has no such task"));
+    const std::int64_t index = integerAt(tasks[0], "index");
     Where where{FrameworkId(textAt(*answer, "framework_id")),
                 TaskId(textAt(tasks[0], "task_id")),
                 AgentId(textAt(tasks[0], "agent_id")),
-                {textAt(tasks[0], "host"), static_cast<std::uint16_t>(integerAt(tasks[0], "port"))}};
+                {textAt(tasks[0], "host"), static_cast<std::uint16_t>(integerAt(tasks[0], "port"))},
+                index,
+                textAt(at(*answer, "job"), "stdout_file")};
     if (where.task.empty()) {
         return absl::FailedPreconditionError(
             concat("task ", which.job, "/", index, " is ", textAt(tasks[0], "state"), ", and was not launched yet"));
@@ -73,15 +76,18 @@ int logs(const Context& context, const std::string& text, bool follow, bool erro
     if (!batch.ok()) return fail(batch.status());
     absl::StatusOr<std::uint32_t> count = countOf(*batch, which->job);
     if (!count.ok()) return fail(count.status());
-    const std::uint32_t first = which->task.value_or(0);
-    const std::uint32_t last = which->task ? first : *count - 1;
+    const std::uint32_t last = which->task ? 0 : *count - 1;
     const std::string stream = errors ? "stderr" : "stdout";
     int code = 0;
-    for (std::uint32_t i = first; i <= last; ++i) {
+    for (std::uint32_t i = 0; i <= last; ++i) {
         absl::StatusOr<Where> where = whereIs(*batch, *which, i);
         if (!where.ok()) {
             code = fail(where.status());
             continue;
+        }
+        if (!where->output.empty() && i == 0) {
+            std::cerr << "stoa: what it prints goes to " << where->output << " in its directory; see stoa job "
+                      << which->job << "\n";
         }
         if (follow) {
             OutputFollower follower(
@@ -108,9 +114,8 @@ int fetch(const Context& context, const std::string& text, const std::string& pa
                            "/0, or give --to a name with %i"),
                     kUsage);
     }
-    const std::uint32_t first = which->task.value_or(0);
-    const std::uint32_t last = which->task ? first : *count - 1;
-    for (std::uint32_t i = first; i <= last; ++i) {
+    const std::uint32_t last = which->task ? 0 : *count - 1;
+    for (std::uint32_t i = 0; i <= last; ++i) {
         absl::StatusOr<Where> where = whereIs(*batch, *which, i);
         if (!where.ok()) return fail(where.status());
         if (to == "-") {
@@ -118,7 +123,7 @@ int fetch(const Context& context, const std::string& text, const std::string& pa
             continue;
         }
         std::string name = to.empty() ? std::filesystem::path(path).filename().string() : to;
-        if (const std::size_t at = name.find("%i"); at != std::string::npos) name.replace(at, 2, concat(i));
+        if (const std::size_t at = name.find("%i"); at != std::string::npos) name.replace(at, 2, concat(where->index));
         UniqueFd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
         if (!file) return fail(concat("cannot write ", name, ": ", std::strerror(errno)));
         if (absl::Status status = copyFile(*where, path, file.get()); !status.ok()) {

@@ -1,5 +1,6 @@
 // stoa: the one command for users and operators. Subcommands add themselves; each has a file.
 #include "frameworks/cli/command.h"
+#include "frameworks/cli/slurm.h"
 #include "protocol/version.h"
 
 #include <CLI/CLI.hpp>
@@ -12,6 +13,7 @@
 int main(int argc, char** argv) {
     std::setlocale(LC_ALL, "");
     std::signal(SIGPIPE, SIG_IGN);
+    if (const std::optional<int> code = stoa::cli::runAsSlurm(argc, argv)) return *code; // called sbatch or the like
 
     CLI::App app("Stoa, a cluster manager: runs commands, jobs and services on the machines it is given.", "stoa");
     app.set_version_flag("--version", stoa::kVersion);
@@ -24,8 +26,9 @@ int main(int argc, char** argv) {
     stoa::cli::Context context;
     using namespace stoa::cli;
     addGlobalOptions(app, context);
-    for (auto add : {addUp, addDown, addRun, addSubmit, addJobs, addWait, addLogs, addFetch, addKill, addAgents,
-                     addFrameworks, addTasks, addExplain, addFramework, addAllocator}) {
+    for (auto add :
+         {addUp, addDown, addRun, addSubmit, addJobs, addJob, addHold, addRelease, addPriority, addWait, addLogs,
+          addFetch, addKill, addAgents, addFrameworks, addTasks, addExplain, addFramework, addAllocator}) {
         add(app, context);
     }
     // What stands behind "--" is a command of the user's, and none of our business.

@@ -1,19 +1,17 @@
 // `stoa submit`: a job for the queue.
+#include "frameworks/cli/submit.h"
+
 #include "frameworks/cli/batch_client.h"
-#include "frameworks/cli/command.h"
-#include "frameworks/cli/output_follower.h"
 #include "frameworks/cli/room.h"
-#include "frameworks/cli/task_options.h"
-#include "frameworks/sdk/agent_doors.h"
-#include "protocol/http/client.h"
+#include "frameworks/cli/sbatch_options.h"
+#include "frameworks/cli/script.h"
+#include "frameworks/cli/submit_options.h"
+#include "frameworks/cli/upload.h"
 #include "protocol/strings.h"
 
 #include <CLI/CLI.hpp>
-#include <absl/strings/numbers.h>
-#include <absl/strings/str_replace.h>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,143 +24,119 @@ namespace stoa::cli {
 
 namespace {
 
-struct SubmitOptions {
-    TaskOptions task;
-    std::uint32_t array = 0; // 0: one task
-    std::vector<std::string> after;
-    std::uint32_t retries = 0;
-    std::vector<std::string> inputs;
-    std::vector<std::string> outputs;
-    bool extract = false;
-};
+constexpr std::size_t kLargestScript = 1 << 20; // read at most; the queue takes less, and says so
 
-std::string randomToken() {
-    unsigned char bytes[8]{};
-    if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return concat(::getpid(), "-", ::time(nullptr));
-    std::string token = "in";
-    for (unsigned char byte : bytes) {
-        token += "0123456789abcdef"[byte >> 4];
-        token += "0123456789abcdef"[byte & 15];
+absl::StatusOr<std::string> readScript(const std::string& path) {
+    UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat info {};
+    if (!file || ::fstat(file.get(), &info) != 0) return absl::NotFoundError(concat(path, ": ", std::strerror(errno)));
+    if (!S_ISREG(info.st_mode)) return invalid(path, " is no file");
+    std::string text;
+    char buffer[65536];
+    ssize_t n = 0;
+    while (text.size() < kLargestScript && (n = ::read(file.get(), buffer, sizeof buffer)) > 0) {
+        text.append(buffer, static_cast<std::size_t>(n));
     }
-    return token;
+    if (n < 0) return absl::UnavailableError(concat(path, ": ", std::strerror(errno)));
+    return text;
 }
 
-// Puts local files where every task can fetch them: on one agent each, in turn.
-class Uploader {
-public:
-    explicit Uploader(const MasterClient& master) : master_(master) {}
+bool startsLikeAScript(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    char start[2]{};
+    return file && ::read(file.get(), start, 2) == 2 && start[0] == '#' && start[1] == '!';
+}
 
-    absl::StatusOr<batch::JobInput> input(const std::string& given, std::uint32_t count) {
-        batch::JobInput input;
-        const bool remote =
-            given.rfind("http://", 0) == 0 || given.rfind("file://", 0) == 0 || given.rfind("job:", 0) == 0;
-        const std::size_t equals = given.find('=');
-        // NAME=SOURCE, where a name has no slash of a URL or path before its "=".
-        std::string source = given;
-        if (equals != std::string::npos && given.substr(0, equals).find('/') == std::string::npos && !remote) {
-            input.name = given.substr(0, equals);
-            source = given.substr(equals + 1);
-        }
-        if (source.rfind("http://", 0) == 0 || source.rfind("file://", 0) == 0 || source.rfind("job:", 0) == 0) {
-            input.source = source;
-            return input;
-        }
-        if (input.name.empty()) input.name = source.substr(source.rfind('/') + 1);
-        absl::StatusOr<Address> agent = nextAgent();
-        if (!agent.ok()) return agent.status();
-        const std::string name = randomToken();
-        const bool each = source.find("%i") != std::string::npos;
-        for (std::uint32_t i = 0; i < (each ? count : 1); ++i) {
-            const std::string path = absl::StrReplaceAll(source, {{"%i", concat(i)}});
-            absl::Status status =
-                put(path, sdk::uploadedFile(*agent, each ? concat(name, "-", i) : name), input.executable);
-            if (!status.ok()) return status;
-        }
-        input.source = sdk::uploadedFile(*agent, name) + (each ? "-%i" : "");
-        return input;
+// CLI11 takes them from the back.
+absl::Status parseWords(CLI::App& app, std::vector<std::string> words) {
+    std::reverse(words.begin(), words.end());
+    try {
+        app.parse(std::move(words));
+    } catch (const CLI::ParseError& error) {
+        return absl::InvalidArgumentError(error.what());
     }
+    return absl::OkStatus();
+}
 
-private:
-    absl::Status put(const std::string& path, const std::string& url, bool& executable) {
-        UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-        if (!file) return absl::NotFoundError(concat("--input: ", path, ": ", std::strerror(errno)));
-        struct stat info {};
-        if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-            return invalid("--input: ", path, " is no regular file; pack a directory with tar");
-        }
-        executable |= (info.st_mode & 0111) != 0;
-        http::ClientRequest request;
-        request.method = "PUT";
-        request.url = url;
-        request.body_fd = file.get();
-        request.timeout = http::kNoTimeout;
-        absl::StatusOr<http::ClientResponse> response = http::fetch(request);
-        if (!response.ok()) return response.status();
-        if (!response->ok())
-            return absl::InternalError(concat("--input: ", path, ": the agent says: ", response->body));
-        return absl::OkStatus();
-    }
+absl::Status tryWords(const std::vector<std::string>& words) {
+    SubmitOptions options;
+    CLI::App app("", "stoa submit");
+    app.set_help_flag();
+    options.add(app);
+    return parseWords(app, words);
+}
 
-    absl::StatusOr<Address> nextAgent() {
-        if (agents_.empty()) {
-            absl::StatusOr<rapidjson::Document> json = master_.get("/slaves");
-            if (!json.ok()) return json.status();
-            for (const Json& agent : listAt(*json, "slaves")) {
-                if (!truthAt(agent, "active")) continue;
-                const std::string address = textAt(agent, "address");
-                agents_.push_back(
-                    {address.substr(0, address.rfind(':')), static_cast<std::uint16_t>(integerAt(agent, "port"))});
+// The options of a script's lines as words of `stoa submit`, each line checked by itself: the error names line and option.
+absl::StatusOr<std::vector<std::string>> wordsOfScript(const std::string& name, const std::string& text) {
+    absl::StatusOr<std::vector<Directive>> directives = directivesOf(text);
+    if (!directives.ok()) return invalid(name, ": ", toStd(directives.status().message()));
+    std::vector<std::string> words;
+    for (const Directive& directive : *directives) {
+        const bool slurm = directive.dialect == Directive::Dialect::kSlurm;
+        const std::string where = concat(name, ", line ", directive.line, ": ", slurm ? "#SBATCH" : "#STOA", " ");
+        std::vector<std::string> its = directive.words;
+        if (slurm) {
+            absl::StatusOr<Translated> translated = translateSbatch(directive.words, Unknown::kWarn);
+            if (!translated.ok()) return invalid(where, toStd(translated.status().message()));
+            for (const std::string& warning : translated->warnings) std::cerr << "stoa: " << where << warning << "\n";
+            if (!translated->command.empty()) {
+                return invalid(where, "\"", translated->command.front(), "\" is no option");
             }
-            if (agents_.empty()) return absl::UnavailableError("no agent is there to take the input files");
+            if (!translated->wrap.empty()) return invalid(where, "--wrap has no place in a script");
+            its = translated->words;
         }
-        return agents_[next_++ % agents_.size()];
+        if (absl::Status status = tryWords(its); !status.ok()) return invalid(where, toStd(status.message()));
+        words.insert(words.end(), its.begin(), its.end());
     }
-
-    const MasterClient& master_;
-    std::vector<Address> agents_;
-    std::size_t next_ = 0;
-};
-
-absl::StatusOr<batch::JobSpec> specOf(const SubmitOptions& options, const std::vector<std::string>& argv,
-                                      double agent_cpus) {
-    batch::JobSpec job;
-    absl::StatusOr<Resources> shape = options.task.shape(agent_cpus);
-    if (!shape.ok()) return shape.status();
-    absl::StatusOr<TaskSpec> task = options.task.spec(argv);
-    if (!task.ok()) return task.status();
-    absl::StatusOr<std::vector<Constraint>> constraints = options.task.parsedConstraints();
-    if (!constraints.ok()) return constraints.status();
-    job.name = options.task.nameOf(argv);
-    job.command = task->command;
-    job.shape = *shape;
-    job.array = options.array > 0;
-    job.count = std::max(options.array, 1u);
-    job.retries = options.retries;
-    job.outputs = options.outputs;
-    job.constraints = *std::move(constraints);
-    job.writable_paths = task->writable_paths;
-    job.kill_grace = task->kill_grace;
-    for (const std::string& given : options.after) {
-        absl::StatusOr<batch::JobNumber> before = parseJob(given);
-        if (!before.ok()) return invalid("--after: ", toStd(before.status().message()));
-        job.after.push_back(*before);
-    }
-    if (absl::Status status = batch::validate(job); !status.ok()) return status;
-    return job;
+    return words;
 }
 
-int submit(const SubmitOptions& options, const CLI::App& command, const Context& context) {
-    absl::StatusOr<std::vector<std::string>> argv = commandOf(command, context);
-    if (!argv.ok()) return fail(argv.status(), kUsage);
+struct Read {
+    SubmitOptions options;
+    std::string script; // its text
+};
+
+absl::StatusOr<Read> readSubmission(const Submission& submission) {
+    Read read;
+    const std::string& first = submission.command.front();
+    std::vector<std::string> words = submission.defaults;
+    if (submission.is_script || startsLikeAScript(first)) {
+        absl::StatusOr<std::string> text = readScript(first);
+        if (!text.ok()) return text.status();
+        if (text->rfind("#!", 0) != 0) {
+            return invalid(first, ": a script starts with a line such as #!/bin/sh, and this one doesn't");
+        }
+        read.script = *std::move(text);
+        absl::StatusOr<std::vector<std::string>> lines = wordsOfScript(first, read.script);
+        if (!lines.ok()) return lines.status();
+        words.insert(words.end(), lines->begin(), lines->end());
+    }
+    words.insert(words.end(), submission.words.begin(), submission.words.end());
+    CLI::App app("", "stoa submit");
+    Context ignored;
+    addGlobalOptions(app, ignored);
+    read.options.add(app);
+    if (absl::Status status = parseWords(app, std::move(words)); !status.ok()) return status;
+    return read;
+}
+
+} // namespace
+
+int submit(const Submission& submission, const Context& context) {
+    absl::StatusOr<Read> read = readSubmission(submission);
+    if (!read.ok()) return fail(read.status(), kUsage);
+    const SubmitOptions& options = read->options;
     absl::StatusOr<MasterAddress> master = findMaster(context.master, clusterDirectory(context.directory));
     if (!master.ok()) return fail(master.status(), kUsage);
-    absl::StatusOr<batch::JobSpec> spec = specOf(options, *argv, master->agent_cpus);
+    absl::StatusOr<batch::JobSpec> spec = options.job(submission.command, read->script, master->agent_cpus);
     if (!spec.ok()) return fail(spec.status(), kUsage);
     absl::StatusOr<BatchClient> batch = BatchClient::find(context);
     if (!batch.ok()) return fail(batch.status());
     Uploader uploader(batch->master());
     for (const std::string& given : options.inputs) {
-        absl::StatusOr<batch::JobInput> input = uploader.input(given, spec->count);
+        absl::StatusOr<batch::JobInput> input = uploader.input(given, *spec);
         if (!input.ok()) return fail(input.status());
         input->extract = options.extract;
         spec->inputs.push_back(*std::move(input));
@@ -171,49 +145,44 @@ int submit(const SubmitOptions& options, const CLI::App& command, const Context&
     if (!job.ok()) return fail(job.status());
     if (context.json) {
         std::cout << "{\"job\": " << *job << "}" << std::endl;
-    } else {
-        std::cout << *job << std::endl;
+    } else if (!submission.quiet) {
+        std::cout << submission.before_number << *job << std::endl;
     }
     // It is in the queue whatever follows; but who asks for more than there is should hear of it now.
     if (absl::StatusOr<rapidjson::Document> agents = batch->master().get("/slaves"); agents.ok()) {
         const Room room = roomFor(*agents, spec->shape, spec->constraints);
         if (!room.possible) std::cerr << "stoa: job " << *job << " waits for another agent: " << room.words << "\n";
     }
-    return 0;
+    return options.wait ? waitForJobs(*batch, {*job}, {false, context.json}) : 0;
 }
-
-} // namespace
 
 void addSubmit(CLI::App& app, Context& context) {
     CLI::App* command = app.add_subcommand("submit", "put a job into the batch queue and print its number");
     command->footer(
+        "A file that starts with #! is a script: its text is kept with the job, its lines #STOA --mem=2G (and "
+        "#SBATCH)\n"
+        "are options, and what stands on the command line goes before them.\n"
         "Tasks see STOA_JOB, STOA_TASK_INDEX, STOA_TASK_COUNT and STOA_ATTEMPT. In --input, %i is the task's index, "
         "and\n"
         "job:7/*/counts stands for the output `counts` of every task of job 7, whose end is then waited for.\n\n"
         "Example:\n"
-        "  stoa submit --array=24 --input=part=part-%i.txt --output=counts -- sh -c 'sort part | uniq -c > counts'\n"
+        "  stoa submit --time=1:00:00 --array=0-99%8 ./simulate.sh\n"
+        "  stoa submit --array=24 --input=part=part-%i.txt --result=counts -- sh -c 'sort part | uniq -c > counts'\n"
         "  stoa submit --input=part=job:1/*/counts -- sh -c 'cat part.*'");
     endsWithCommand(*command, context);
     auto options = std::make_shared<SubmitOptions>();
-    options->task.add(*command);
-    command->add_option("--user", options->task.user, "run it as this user; for root only (default: you)");
-    command->add_option("--array", options->array, "so many tasks, numbered from 0")->check(CLI::Range(1, 1'000'000));
-    command->add_option("--after", options->after, "start when this job has succeeded; can be repeated")
-        ->type_size(1)
-        ->allow_extra_args(false);
-    command->add_option("--retries", options->retries, "further attempts at a task that failed");
-    command
-        ->add_option("--input", options->inputs,
-                     "[NAME=]FILE, URL or job:N/TASK/PATH, put into the sandbox; can be repeated")
-        ->type_size(1)
-        ->allow_extra_args(false);
-    command->add_flag("--extract", options->extract, "inputs are archives, to be unpacked there");
-    command
-        ->add_option("--output", options->outputs,
-                     "a path in the sandbox that later jobs and `stoa fetch` may want; can be repeated")
-        ->type_size(1)
-        ->allow_extra_args(false);
-    command->callback([command, options, &context] { context.exit_code = submit(*options, *command, context); });
+    options->add(*command);
+    command->callback([command, options, &context] {
+        absl::StatusOr<std::vector<std::string>> argv = commandOf(*command, context);
+        if (!argv.ok()) {
+            context.exit_code = fail(argv.status(), kUsage);
+            return;
+        }
+        Submission submission;
+        submission.words = wordsGiven(*command);
+        submission.command = *std::move(argv);
+        context.exit_code = submit(submission, context);
+    });
 }
 
 } // namespace stoa::cli

@@ -18,13 +18,16 @@ void TaskOptions::add(CLI::App& command) {
     command.add_option("--name", name, "its name, for people (default: the program's)");
     command.add_option("--env", environment, "NAME=VALUE for its environment, or NAME for the value here")
         ->type_size(1)
-        ->allow_extra_args(false);
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command.add_option("--constraint", constraints, "an attribute its agent must have: rack=a, rack!=a, ssd, !ssd")
         ->type_size(1)
-        ->allow_extra_args(false);
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command.add_option("--writable", writable, "a path of the host that it may write, where the agent allows it")
         ->type_size(1)
-        ->allow_extra_args(false);
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command.add_option("--grace", kill_grace, "seconds between SIGTERM and SIGKILL when it is killed");
 }
 

@@ -163,6 +163,11 @@ private:
                 concat("--work_dir=", directoryOf(name)),
                 concat("--resources=", share, own_ports ? "" : portsOf(i, options_.agents)),
             };
+            // Jobs run in the directory from which they are submitted: for a cluster of one's own, here as well.
+            std::error_code error;
+            if (const auto here = std::filesystem::current_path(error); !error && here != here.root_path()) {
+                agent.push_back(concat("--allowed_work_directories=/home,/tmp,", here.string()));
+            }
             if (!options_.launcher.empty()) agent.push_back(concat("--launcher=", options_.launcher));
             agent.insert(agent.end(), options_.agent_flags.begin(), options_.agent_flags.end());
             if (absl::Status status = start(name, agent); !status.ok()) return status;

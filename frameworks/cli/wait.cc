@@ -47,6 +47,31 @@ absl::StatusOr<rapidjson::Document> follow(const BatchClient& batch, batch::JobN
     }
 }
 
+} // namespace
+
+int waitForJobs(const BatchClient& batch, const std::vector<batch::JobNumber>& jobs, const WaitOptions& options) {
+    int code = 0;
+    for (batch::JobNumber number : jobs) {
+        absl::StatusOr<rapidjson::Document> end = follow(batch, number, !options.quiet && !options.json && ::isatty(2));
+        if (!end.ok()) return fail(end.status());
+        const Json& job = at(*end, "job");
+        if (options.json) std::cout << pretty(*end) << "\n";
+        const int own = exitCodeOf(job);
+        if (own == 0) continue;
+        if (code == 0) code = own;
+        if (!options.json && !options.quiet) {
+            std::string why = textAt(job, "why");
+            const auto tasks = listAt(job, "tasks");
+            if (why.empty() && integerAt(job, "count") == 1 && !tasks.Empty()) why = textAt(tasks[0], "why");
+            std::cerr << "stoa: job " << number << " " << textAt(job, "state") << (why.empty() ? "" : ": ") << why
+                      << "; see stoa job " << number << "\n";
+        }
+    }
+    return code;
+}
+
+namespace {
+
 int waitFor(const Context& context, const std::vector<std::string>& which, bool quiet) {
     absl::StatusOr<BatchClient> batch = BatchClient::find(context);
     if (!batch.ok()) return fail(batch.status());
@@ -56,24 +81,7 @@ int waitFor(const Context& context, const std::vector<std::string>& which, bool 
         if (!number.ok()) return fail(number.status(), kUsage);
         numbers.push_back(*number);
     }
-    int code = 0;
-    for (batch::JobNumber number : numbers) {
-        absl::StatusOr<rapidjson::Document> end = follow(*batch, number, !quiet && !context.json && ::isatty(2));
-        if (!end.ok()) return fail(end.status());
-        const Json& job = at(*end, "job");
-        if (context.json) std::cout << pretty(*end) << "\n";
-        const int own = exitCodeOf(job);
-        if (own == 0) continue;
-        if (code == 0) code = own;
-        if (!context.json && !quiet) {
-            std::string why = textAt(job, "why");
-            const auto tasks = listAt(job, "tasks");
-            if (why.empty() && integerAt(job, "count") == 1 && !tasks.Empty()) why = textAt(tasks[0], "why");
-            std::cerr << "stoa: job " << number << " " << textAt(job, "state") << (why.empty() ? "" : ": ") << why
-                      << "; see stoa jobs " << number << "\n";
-        }
-    }
-    return code;
+    return waitForJobs(*batch, numbers, {quiet, context.json});
 }
 
 } // namespace

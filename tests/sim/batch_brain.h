@@ -1,6 +1,7 @@
 // The shipped batch queue as a simulated framework: jobs are submitted to it, arrays and such that wait for others,
 // and it keeps them on a simulated disk. It does what frameworks/batch/main.cc's loop does. A submission that was
-// answered must never be forgotten; that is what done() looks at.
+// answered must never be forgotten; that is what done() looks at. Later some jobs are released and some tasks cancelled.
+// Every launch is looked at: what the job waits for has happened, and no more of an array run than it allows.
 //
 // Owned by a FrameworkNode; single-threaded.
 #pragma once
@@ -22,7 +23,10 @@ class BatchBrain : public Brain {
 public:
     struct Options {
         std::string name = "batch";
-        std::vector<batch::JobSpec> jobs; // submitted one after the other, each when the one before it was answered
+        // Submitted one after the other, each when the one before it was answered. They name those they wait for by
+        // their place here. One that would never start, as things are by then, may be refused.
+        std::vector<batch::JobSpec> jobs;
+        std::vector<std::size_t> cancelled; // places: one task of each is cancelled when all are submitted
     };
 
     BatchBrain(Options options, EventQueue& queue, NodeId node, std::function<void()> poke, Checker& checker, Rng& rng,
@@ -51,7 +55,11 @@ private:
     };
 
     void step(const batch::Input& input, Time now);
+    void ask(Time now);
     void onAnswer(const batch::Answer& answer);
+    void checkLaunches(const batch::Output& output) const;
+    bool hasHappened(const batch::Dependency& dependency) const;
+    bool allSaid() const { return answered_.size() == options_.jobs.size() && done_changes_ == changes_.size(); }
 
     Options options_;
     NodeId node_;
@@ -60,7 +68,13 @@ private:
     Disk<batch::Record> disk_;
     std::unique_ptr<Process> process_;
     // What the submitters remember.
-    std::vector<batch::JobNumber> answered_; // the numbers they were told
+    std::vector<batch::JobNumber> answered_; // the numbers they were told; 0: refused
+    struct LaterChange {
+        std::size_t place = 0;
+        bool release = false; // else a task is cancelled
+    };
+    std::vector<LaterChange> changes_;
+    std::size_t done_changes_ = 0;
     bool asking_ = false;
     batch::RequestId next_request_ = 1;
 };

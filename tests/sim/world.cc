@@ -111,7 +111,21 @@ void World::addBatch(std::uint32_t tasks) {
         job.command.shell = "true";
         job.shape = Resources::cpusMem(0.5 + 0.5 * static_cast<double>(rng_.below(3)), 256.0 * (1 + rng_.below(3)));
         job.retries = static_cast<std::uint32_t>(rng_.below(4));
-        if (!batch.jobs.empty() && rng_.chance(300'000)) job.after = {rng_.below(batch.jobs.size())};
+        if (!batch.jobs.empty() && rng_.chance(300'000)) {
+            job.after = {{rng_.below(batch.jobs.size()), static_cast<batch::Dependency::Kind>(rng_.below(4))}};
+        }
+        if (job.array && rng_.chance(300'000)) job.at_most = static_cast<std::uint32_t>(1 + rng_.below(3));
+        if (job.array && rng_.chance(200'000)) {
+            job.indices = batch::IndexSet::parse(absl::StrCat("1-", job.count * 3, ":3")).value();
+        }
+        job.priority = static_cast<std::int32_t>(rng_.below(3)) - 1;
+        job.held = rng_.chance(150'000);
+        job.requeue = !rng_.chance(100'000);
+        if (rng_.chance(200'000)) {
+            job.time_limit = std::chrono::seconds(1 + rng_.below(20));
+            job.limit_warning = LimitWarning{10, std::chrono::seconds(rng_.below(10))};
+        }
+        if (job.array && rng_.chance(200'000)) batch.cancelled.push_back(batch.jobs.size());
         left -= job.count;
         batch.jobs.push_back(std::move(job));
     }

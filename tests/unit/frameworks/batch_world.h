@@ -39,7 +39,7 @@ public:
     // ---- What the test does ----------------------------------------------------------------------------------
 
     RequestId submit(JobSpec spec) {
-        step(Submit{++last_request_, std::move(spec), wall()});
+        step(Submit{++last_request_, std::move(spec)});
         return last_request_;
     }
     // Submits and lets the disk catch up; the job's number.
@@ -49,8 +49,18 @@ public:
         return std::get<answer::Submitted>(answers_.at(request)).job;
     }
     RequestId cancel(JobNumber job) {
-        step(Cancel{++last_request_, job, wall()});
+        step(Cancel{++last_request_, job, {"root", true}});
         return last_request_;
+    }
+    RequestId change(JobNumber job, std::optional<bool> held, std::optional<std::int32_t> priority) {
+        step(Change{++last_request_, job, {"root", true}, held, priority});
+        return last_request_;
+    }
+    // An input of the test's own making; its request's number is the test's, too, and above 900.
+    template <class Request>
+    RequestId ask(const Request& request) {
+        step(request);
+        return request.request;
     }
     void connect() {
         if (connected_) return;
@@ -246,7 +256,7 @@ private:
     void step(const Input& input) {
         Output output;
         const RecordNumber before = queue_->recordsAppended();
-        queue_->step(input, now_, output);
+        queue_->step(input, now_, wall(), output);
         if (queue_->recordsAppended() != before + output.records.size()) violation_ = "records are miscounted";
         for (Record& record : output.records) undurable_.push_back(std::move(record));
         for (Output::Said& said : output.effects) {
@@ -291,7 +301,7 @@ private:
             bool found = false;
             for (const Record& record : durable_) {
                 const auto* stored = std::get_if<TaskRecord>(&record);
-                found |= stored && stored->task == ref.task && stored->attempt == ref.attempt;
+                found |= stored && stored->task == ref.task && stored->last.number == ref.attempt;
             }
             if (!found) violation_ = "launched before it was durable: " + task.id.value();
         }

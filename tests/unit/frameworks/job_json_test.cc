@@ -35,7 +35,27 @@ JobSpec anySpec() {
     spec.shape.setScalar(Resources::kMem, {*rc::gen::inRange<std::int64_t>(0, 1'000'000'000)});
     spec.count = *rc::gen::inRange<std::uint32_t>(1, 1'000'000);
     spec.array = *rc::gen::arbitrary<bool>();
-    spec.after = *rc::gen::container<std::vector<JobNumber>>(3, rc::gen::arbitrary<JobNumber>());
+    spec.indices = *IndexSet::parse("1,4-20:4,99");
+    spec.at_most = *rc::gen::arbitrary<std::uint32_t>();
+    for (int i = 0; i < 3; ++i) {
+        spec.after.emplace_back(*rc::gen::inRange<JobNumber>(1, 1'000'000),
+                                *rc::gen::element(Dependency::Kind::kAfter, Dependency::Kind::kAfterNotOk));
+    }
+    spec.script = anyText();
+    spec.requeue = *rc::gen::arbitrary<bool>();
+    spec.priority = *rc::gen::arbitrary<std::int32_t>();
+    spec.held = *rc::gen::arbitrary<bool>();
+    spec.work_directory = anyText();
+    spec.stdout_file = anyText();
+    spec.stderr_file = anyText();
+    spec.stdin_file = anyText();
+    spec.append = *rc::gen::arbitrary<bool>();
+    if (*rc::gen::arbitrary<bool>()) {
+        spec.time_limit = Duration(*rc::gen::inRange<std::int64_t>(1, 1'000'000'000'000));
+        spec.limit_warning = LimitWarning{*rc::gen::inRange(1, 65), std::chrono::seconds(3)};
+    }
+    spec.slots = *rc::gen::arbitrary<std::uint32_t>();
+    spec.slurm_environment = *rc::gen::arbitrary<bool>();
     spec.retries = *rc::gen::arbitrary<std::uint32_t>();
     spec.inputs = {{anyText(), anyText(), *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>()}};
     spec.outputs = {anyText()};
@@ -43,6 +63,23 @@ JobSpec anySpec() {
     spec.writable_paths = {anyText()};
     if (*rc::gen::arbitrary<bool>()) spec.kill_grace = Duration(*rc::gen::inRange<std::int64_t>(0, 1'000'000'000'000));
     return spec;
+}
+
+Attempt anyAttempt() {
+    Attempt attempt;
+    attempt.number = *rc::gen::arbitrary<std::uint32_t>();
+    if (*rc::gen::arbitrary<bool>()) {
+        attempt.agent = AgentId("a" + anyText());
+        attempt.address = {anyText(), *rc::gen::arbitrary<std::uint16_t>()};
+    }
+    attempt.launched = {*rc::gen::arbitrary<std::int64_t>()};
+    attempt.started = {*rc::gen::arbitrary<std::int64_t>()};
+    attempt.ended = {*rc::gen::arbitrary<std::int64_t>()};
+    if (*rc::gen::arbitrary<bool>()) attempt.wait_status = *rc::gen::arbitrary<int>();
+    attempt.cpu_nanos = *rc::gen::arbitrary<std::int64_t>();
+    attempt.max_memory = {*rc::gen::arbitrary<std::int64_t>()};
+    attempt.why = anyText();
+    return attempt;
 }
 
 RC_GTEST_PROP(JobJson, ASpecIsReadBackAsItWasWritten, ()) {
@@ -53,7 +90,8 @@ RC_GTEST_PROP(JobJson, ASpecIsReadBackAsItWasWritten, ()) {
 }
 
 RC_GTEST_PROP(JobJson, RecordsAreReadBackAsTheyWereWritten, ()) {
-    JobRecord job{*rc::gen::arbitrary<JobNumber>(), anySpec(), {17}, {*rc::gen::arbitrary<std::int64_t>()}, anyText()};
+    JobRecord job{*rc::gen::arbitrary<JobNumber>(),      anySpec(), {17}, {*rc::gen::arbitrary<std::int64_t>()},
+                  {*rc::gen::arbitrary<std::int64_t>()}, anyText()};
     absl::StatusOr<JobRecord> read_job = jobRecordFromJson(toJson(job));
     RC_ASSERT(read_job.ok());
     RC_ASSERT(*read_job == job);
@@ -61,15 +99,12 @@ RC_GTEST_PROP(JobJson, RecordsAreReadBackAsTheyWereWritten, ()) {
     TaskRecord task;
     task.task = {*rc::gen::arbitrary<JobNumber>(), *rc::gen::arbitrary<std::uint32_t>()};
     task.phase = *rc::gen::element(TaskPhase::kWaiting, TaskPhase::kLaunched, TaskPhase::kFailed);
-    task.attempt = *rc::gen::arbitrary<std::uint32_t>();
+    task.cancelled = *rc::gen::arbitrary<bool>();
     task.failures = *rc::gen::arbitrary<std::uint32_t>();
     task.losses = *rc::gen::arbitrary<std::uint32_t>();
-    task.agent = AgentId(anyText());
-    task.address = {anyText(), *rc::gen::arbitrary<std::uint16_t>()};
-    if (*rc::gen::arbitrary<bool>()) task.wait_status = *rc::gen::arbitrary<int>();
-    task.why = anyText();
+    task.last = anyAttempt();
+    task.earlier = {anyAttempt(), anyAttempt()};
     task.reasons[anyText()] = *rc::gen::arbitrary<std::uint32_t>();
-    task.ended = {*rc::gen::arbitrary<std::int64_t>()};
     absl::StatusOr<TaskRecord> read_task = taskRecordFromJson(toJson(task));
     RC_ASSERT(read_task.ok());
     RC_ASSERT(*read_task == task);

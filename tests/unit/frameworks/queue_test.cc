@@ -136,7 +136,7 @@ TEST(Queue, RetriesAFailedTaskAsOftenAsAskedAndCountsTheReasons) {
     EXPECT_EQ(world.state(job), JobState::kFailed);
     EXPECT_THAT(world.launched(), ElementsAre("1.0.1", "1.0.2", "1.0.3"));
     EXPECT_THAT(world.view(job).reasons, ElementsAre(std::pair("exit 7", 2u), std::pair("exit 9", 1u)));
-    EXPECT_EQ(world.view(job, 1).tasks.at(0).why, "exit 9");
+    EXPECT_EQ(world.view(job, 1).tasks.at(0).last.why, "exit 9");
 }
 
 TEST(Queue, ALostAttemptDoesNotCountAgainstTheRetries) {
@@ -181,11 +181,11 @@ TEST(Queue, AWatcherIsAnsweredWhenTheJobChanges) {
     const JobNumber job = world.submitted(jobOf());
     Queue queue({}, {world.durable()});
     Output output;
-    queue.step(ShowJob{5, job, queue.view(job)->version, 0, 0}, Time{}, output);
+    queue.step(ShowJob{5, job, queue.view(job)->version, 0, 0}, Time{}, WallTime{}, output);
     EXPECT_TRUE(std::none_of(output.effects.begin(), output.effects.end(),
                              [](const auto& said) { return std::holds_alternative<Answer>(said.effect); }));
     output = {};
-    queue.step(Cancel{6, job, {}}, Time{}, output);
+    queue.step(Cancel{6, job, {"root", true}}, Time{}, WallTime{}, output);
     std::set<RequestId> answered;
     for (const auto& said : output.effects) {
         if (const auto* answer = std::get_if<Answer>(&said.effect)) answered.insert(answer->request);
@@ -199,7 +199,7 @@ TEST(Queue, InputsNameThePredecessorsOutputsWhereTheyLie) {
     JobSpec reduce = jobOf();
     reduce.inputs = {{"job:1/*/counts", "part", false, false}, {"http://h:1/u/list-%i", "", false, false}};
     const JobNumber second = world.submitted(reduce);
-    EXPECT_THAT(world.view(second).after, ElementsAre(maps));
+    EXPECT_THAT(world.view(second).after, ElementsAre(Dependency(maps)));
     world.settle();
     absl::StatusOr<TaskSpec> spec = readTaskBody(world.info("2.0.1").body);
     ASSERT_TRUE(spec.ok()) << spec.status();
@@ -268,13 +268,15 @@ TEST(JobSpecs, AreRefusedWithTheFieldThatIsWrong) {
 // What a restart finds equals what was, but for what only the cluster knows.
 JobView durablePart(JobView view) {
     view.version = 0;
+    if (!isFinal(view.state)) view.started = {};
     for (TaskPhase live : {TaskPhase::kRunning, TaskPhase::kUnreachable}) {
         auto& count = view.phases[static_cast<std::size_t>(live)];
         view.phases[static_cast<std::size_t>(TaskPhase::kLaunched)] += std::exchange(count, 0);
     }
     for (TaskView& task : view.tasks) {
         if (!isFinal(task.phase) && task.phase != TaskPhase::kWaiting) task.phase = TaskPhase::kLaunched;
-        task.address = {}; // as last heard
+        task.last.address = {}; // as last heard
+        if (!isFinal(task.phase)) task.last.started = {};
     }
     return view;
 }
@@ -295,9 +297,9 @@ RC_GTEST_PROP(QueueProperty, LosesNothingAndKeepsItsPromisesUnderFaults, ()) {
     world.before_launch = [&](TaskRef ref) {
         auto job = jobs.find(ref.job);
         if (job == jobs.end()) return; // its answer was lost in a crash; the job itself was not
-        for (JobNumber before : job->second.spec.after) {
-            if (jobs.contains(before))
-                RC_ASSERT(!jobs.at(before).cancelled || world.state(before) == JobState::kSucceeded);
+        for (const Dependency& before : job->second.spec.after) {
+            if (jobs.contains(before.job))
+                RC_ASSERT(!jobs.at(before.job).cancelled || world.state(before.job) == JobState::kSucceeded);
         }
     };
     for (int i = 0; i < 400; ++i) {

@@ -115,6 +115,13 @@ public:
         if (flip()) out.webui_url = "http://" + word();
         if (flip()) out.principal = word();
         out.labels = labels();
+        if (flip()) {
+            out.capabilities = {};
+            for (std::size_t i = 0; i < kCapabilities; ++i) {
+                if (flip()) out.capabilities.add(static_cast<Capability>(i));
+            }
+            if (out.roles.size() > 1) out.capabilities.add(Capability::kMultiRole);
+        }
         return out;
     }
     TaskSpec taskSpec() {
@@ -131,6 +138,12 @@ public:
         out.labels = labels();
         if (flip()) out.kill_grace = duration();
         if (flip()) out.writable_paths = {"/data", "/srv/" + word()};
+        if (flip()) out.work_directory = "/home/" + word();
+        if (flip()) out.time_limit = std::chrono::nanoseconds(rng_.below(1'000'000'000'000));
+        if (out.time_limit && flip()) {
+            out.limit_warning =
+                LimitWarning{static_cast<int>(1 + rng_.below(64)), std::chrono::seconds(rng_.below(99))};
+        }
         out.attempt = static_cast<std::uint32_t>(1 + rng_.below(5));
         if (flip()) out.data = bytes();
         return out;
@@ -216,7 +229,7 @@ public:
     Filters filters() { return {duration()}; }
     Call callBody() {
         const auto offers = [&] { return several([&] { return id<OfferId>(); }); };
-        switch (rng_.below(12)) {
+        switch (rng_.below(13)) {
         case 0: return call::Subscribe{frameworkInfo(), roles(0)};
         case 1: return call::Accept{offers(), several([&] { return taskInfo(); }), filters()};
         case 2: return call::Decline{offers(), filters()};
@@ -231,6 +244,7 @@ public:
             return call::Reconcile{several([&] { return call::Reconcile::Task{id<TaskId>(), idOrNone<AgentId>()}; })};
         case 9: return call::Message{id<AgentId>(), id<ExecutorId>(), bytes()};
         case 10: return call::Shutdown{id<AgentId>(), id<ExecutorId>()};
+        case 11: return call::UpdateFramework{frameworkInfo(), roles(0)};
         default: return call::Teardown{};
         }
     }
