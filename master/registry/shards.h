@@ -8,7 +8,8 @@
 //
 // A shard takes new rows until it has kFull bytes. A row that grows stays where it is, unless its shard would pass kMost: then
 // it moves to a newer shard. Writes come in an order, the newest shard first, in which a leader may end anywhere: a row
-// that was being moved is then in both, and the one written later counts; no row is ever in none.
+// that was being moved is then in both, and the one written later counts; none is in neither, but one that was erased and
+// came back within the same batch.
 //
 // PURE: owned by one thread.
 #pragma once
