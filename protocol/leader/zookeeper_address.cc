@@ -55,7 +55,7 @@ absl::StatusOr<ZooKeeperAddress> parseZooKeeperAddress(std::string_view text) {
             }
         }
         const auto odd = [](unsigned char c) { return c <= ' ' || c == 0x7f; };
-        if (host.empty() || std::any_of(host.begin(), host.end(), odd)) {
+        if (host.empty() || bracket == std::string_view::npos || std::any_of(host.begin(), host.end(), odd)) {
             return invalid("\"", text, "\": \"", server, "\" names no host", kForm);
         }
         if (!address.hosts.empty()) address.hosts += ',';
