@@ -78,7 +78,8 @@ check "its tasks ran" says 0 4 eval 'stoa --json tasks | jq "[.tasks[] | select(
 
 # An end in the middle, and a life after it. Its tasks wait for a file in their sandboxes.
 wait_for_go='until [ -e go ]; do sleep 0.05; done'
-start_hello() { stoa framework run ./libhello.so --tasks=2 --command="$wait_for_go" > "$work/$1" 2>&1 & hello=$!; }
+background() { exec "$bin/stoa" --dir="$dir" framework run "$@"; } # so that the pid is its own
+start_hello() { background ./libhello.so --tasks=2 --command="$wait_for_go" > "$work/$1" 2>&1 & hello=$!; }
 both_run() { (($(stoa --json tasks | jq '[.tasks[] | select(.name == "hello" and .state == "TASK_RUNNING")] | length') == 2)); }
 identities() { for pid in $(stoa --json tasks | jq -r '.tasks[] | select(.name == "hello" and .state == "TASK_RUNNING") | [.statuses[].pid | numbers] | last' | sort); do echo "$pid $(start_time "$pid")"; done; }
 subscribed_as() { sed -n 's/^subscribed as //p' "$work/$1"; }
@@ -160,13 +161,13 @@ variant crashing 's/BODY/raise(SIGSEGV)/'
 stoa framework run ./crashing.so 2> /dev/null
 check "a plug-in that crashes ends its own process" test $? = 139
 variant hanging 's/BODY/for (;;) pause()/'
-stoa framework run ./hanging.so 2> "$work/hanging" &
+background ./hanging.so 2> "$work/hanging" &
 hanging=$!
 wait_until 10 grep -q hanging.so "/proc/$hanging/maps"
 kill -INT $hanging
 check "a callback that hangs is given 5 s" ends_with 130 wait_for $hanging 8
 check "and named" grep -q "./hanging.so does not end: a callback of it still runs" "$work/hanging"
-stoa framework run ./hanging.so 2> /dev/null &
+background ./hanging.so 2> /dev/null &
 hanging=$!
 wait_until 10 grep -q hanging.so "/proc/$hanging/maps"
 kill -INT $hanging
@@ -187,8 +188,11 @@ start_cluster --agents=2 --master-flag=--allocator="$PWD/libfewest.so"
 check "a master runs with it" says 0 "$PWD/libfewest.so" curl -s "http://127.0.0.1:$(http_port)/flags"
 check "and places tasks" says 0 hello stoa run -- echo hello
 wrong() { "$bin/stoa-master" --allocator="$1" --work_dir="$work/m" --port=0 --zmq_port=0; }
-check "a framework plug-in is no allocator, which is said" says 1 "doesn't export stoa_allocator_v1()" wrong "$work/empty/hello/libhello.so"
+check "a framework plug-in is no allocator, which is said" says 2 "doesn't export stoa_allocator_v1()" wrong "$work/empty/hello/libhello.so"
 check "stoa down ends it" ends_with 0 stoa down
+# What names $work in its environment is taken for the test's.
+unset HOME OLDPWD
+cd / && unset OLDPWD
 check "all that ran is gone" nothing_left
 
 finish
