@@ -271,7 +271,10 @@ absl::Status Daemon::turnOffice() {
     Office::News news = office_->turn(bootTime());
     if (!news.refused.ok()) return news.refused;
     if (news.step_down) return absl::AbortedError(*news.step_down);
-    if (news.leader) http_->stand(*std::move(news.leader));
+    if (news.leader) {
+        http_->stand(*std::move(news.leader));
+        http_->setMasters(std::move(news.masters));
+    }
     if (news.registry) {
         registry_ = std::move(news.registry);
         lead();
@@ -369,6 +372,7 @@ Glance Daemon::glance() const {
             acceptor_->counters(),
             http_->counts(),
             registry_ ? registry_->commits() : 0,
+            registry_ ? registry_->version() : 0,
             commit_.heldCount(),
             wire_->malformed(),
             turns_,

@@ -59,6 +59,7 @@ private:
 void addCore(Families& out, const Glance& glance) {
     const Master& master = glance.master;
     const Counters& counters = master.counters();
+    out.gauge("stoa_master_elected", "Whether this master leads", master.options().epoch > 0 ? 1 : 0);
     out.gauge("stoa_master_epoch", "The leader's epoch", static_cast<double>(master.options().epoch));
     std::map<Agent::State, std::size_t> agents;
     for (const auto& [number, agent] : master.agents().all()) ++agents[agent->state];
@@ -137,9 +138,13 @@ void addDoors(Families& out, const Glance& glance) {
     out.gauge("stoa_effects_held", "Effects that wait for a record to be durable",
               static_cast<double>(glance.effects_held));
     out.counter("stoa_store_commits_total", "Commits of the registry", glance.store_commits);
+    out.gauge("stoa_registry_version", "How often the registry was written",
+              static_cast<double>(glance.registry_version));
     out.gauge("stoa_sessions", "Open sessions", static_cast<double>(glance.wire.open_sessions));
     out.counter("stoa_sessions_opened_total", "Sessions opened", glance.wire.sessions.opened);
     out.counter("stoa_sessions_silent_total", "Sessions ended by silence", glance.wire.sessions.silent);
+    out.counter("stoa_sessions_refused_epoch_total", "Frames that were meant for a leader of another epoch",
+                glance.wire.sessions.refused_epoch);
     out.counter("stoa_sessions_outbox_full_total", "Sessions ended by a full outbox", glance.wire.sessions.outbox_full);
     out.counter("stoa_wire_bytes_total", "Bytes on the wire", glance.wire.bytes_in, {{"direction", "in"}});
     out.counter("stoa_wire_bytes_total", "", glance.wire.bytes_out, {{"direction", "out"}});

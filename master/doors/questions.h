@@ -28,6 +28,7 @@ struct Glance {
     WireCounters wire;
     http::Server::Counts http;
     std::uint64_t store_commits = 0;
+    std::uint64_t registry_version = 0;
     std::size_t effects_held = 0;
     std::uint64_t malformed_messages = 0;
     std::uint64_t turns = 0;

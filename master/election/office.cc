@@ -46,6 +46,7 @@ Office::News Office::turn(Time now) {
         const MasterInfo* leader = masters->leader();
         const bool other = leader != nullptr && leader->epoch > 0 && leader->id != id_;
         news.leader = other ? leader->httpAddress() : "";
+        for (const MasterInfo& each : masters->all) news.masters.push_back(each.httpAddress());
     }
     return news;
 }

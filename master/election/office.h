@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace stoa::master {
 
@@ -32,6 +33,8 @@ public:
         std::optional<std::string> step_down;
         // The HTTP door of who leads, and is in office; empty: nobody, or this master itself, which is not ready yet.
         std::optional<std::string> leader;
+        // With it: the HTTP doors of all masters, this one's too.
+        std::vector<std::string> masters;
         // It can't serve this registry: the process must end.
         absl::Status refused;
     };

@@ -47,7 +47,9 @@ public:
     virtual absl::Status failure() const = 0;
     // Blocks until all that was appended is durable, or won't be.
     virtual absl::Status flush() = 0;
-    virtual std::uint64_t commits() const = 0;
+    virtual std::uint64_t commits() const = 0; // by this leader
+    // How often it was written: by this leader alone in its file, by all that ever led in ZooKeeper.
+    virtual std::uint64_t version() const { return commits(); }
 };
 
 } // namespace stoa::master

@@ -85,6 +85,7 @@ void ZooKeeperRegistry::readIdentity() {
         absl::StatusOr<RegistryIdentity> identity = parseRegistryIdentity(node->data, path_);
         if (!identity.ok()) return fail(identity.status());
         identity_ = *std::move(identity);
+        version_ = static_cast<std::uint64_t>(node->version);
         list();
     });
 }
@@ -158,10 +159,10 @@ void ZooKeeperRegistry::writeMore() {
         durable_ = in_batch_;
         return;
     }
-    std::vector<ZooKeeper::Op> ops;
+    using What = ZooKeeper::Op::What;
+    std::vector<ZooKeeper::Op> ops = {{What::kSet, path_, registryIdentityJson(identity_)}};
     std::size_t bytes = 0;
     for (Shards::Write& one : shards_.takeWrites()) {
-        using What = ZooKeeper::Op::What;
         ZooKeeper::Op op;
         op.what = !one.bytes ? What::kErase : one.create ? What::kCreate : What::kSet;
         op.path = concat(path_, "/", one.name);
@@ -174,11 +175,7 @@ void ZooKeeperRegistry::writeMore() {
         bytes += size;
         ops.push_back(std::move(op));
     }
-    if (ops.empty()) {
-        durable_ = in_batch_;
-    } else {
-        write(std::move(ops));
-    }
+    write(std::move(ops));
 }
 
 void ZooKeeperRegistry::write(std::vector<ZooKeeper::Op> ops) {
@@ -191,8 +188,9 @@ void ZooKeeperRegistry::write(std::vector<ZooKeeper::Op> ops) {
             return fail(absl::AbortedError(concat("another master has taken office since epoch ", epoch_)));
         }
         if (!done.ok()) return fail(std::move(done));
-        if (flying_ > 0) return;
-        if (failure_.ok()) durable_ = in_batch_;
+        if (flying_ > 0 || !failure_.ok()) return;
+        ++version_;
+        durable_ = in_batch_;
         writeMore();
     });
 }

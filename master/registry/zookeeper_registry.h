@@ -1,7 +1,7 @@
 // The registry of several masters, in ZooKeeper, below the path that they share:
 //
 //     /stoa/epoch                        its version is the leader's epoch (master/election)
-//     /stoa/registry                     which cluster this is, and the version of what is below
+//     /stoa/registry                     which cluster this is; written with every batch, so that its version counts them
 //     /stoa/registry/agents-0000000000   rows, packed (shards.h)
 //
 // It is made by a leader that has taken office, and read first, while the daemon's loop goes on:
@@ -56,6 +56,7 @@ public:
     RecordNumber durable() const override { return durable_; }
     absl::Status flush() override;
     std::uint64_t commits() const override { return commits_; }
+    std::uint64_t version() const override { return version_; }
 
 private:
     // Of a multi: two shards of the largest size fit.
@@ -87,6 +88,7 @@ private:
     RecordNumber in_batch_ = 0;
     RecordNumber durable_ = 0;
     std::uint64_t commits_ = 0;
+    std::uint64_t version_ = 0;
     absl::Status failure_;
 };
 
