@@ -9,7 +9,6 @@
 #include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -28,6 +27,11 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kPeriodMicros = 100'000; // the kernel's default period of the CPU quota
 constexpr const char* kLeaf = "daemons";        // where processes go that are no tasks (v2)
 
+constexpr std::size_t kMostKept = 32;
+// Memory that the kernel still counts when a task has ended: what it holds ready a processor, and the names of files that
+// were looked at. With more, the next task would be told to have used what it has not.
+constexpr std::int64_t kMostLeftOver = 1 << 20;
+
 // pids first: its directory lists the task's processes and stops a task from forking (shim).
 constexpr const char* kWanted[] = {"pids", "memory", "cpu", "cpuacct"};
 
@@ -37,11 +41,14 @@ absl::Status writeFile(const std::string& path, absl::string_view text) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot write \"", text, "\" to ", path));
 }
 
+// A file of the kernel's, empty when it can't be read.
 std::string readFile(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
+    std::string text;
+    const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    char some[4096];
+    ssize_t n;
+    while (fd && (n = read(fd.get(), some, sizeof some)) > 0) text.append(some, static_cast<std::size_t>(n));
+    return text;
 }
 
 std::int64_t readNumber(const std::string& path) {
@@ -208,15 +215,66 @@ std::string TaskCgroups::directory(const char* controller, const std::string& id
 
 absl::StatusOr<std::vector<std::string>> TaskCgroups::create(const std::string& id, const CgroupLimits& limits) {
     std::vector<std::string> directories;
+    for (const Hierarchy& hierarchy : hierarchies_) directories.push_back(absl::StrCat(hierarchy.tasks, "/", id));
+    if (reuse(id, limits)) return directories;
     absl::Status status;
-    for (const Hierarchy& hierarchy : hierarchies_) {
-        directories.push_back(absl::StrCat(hierarchy.tasks, "/", id));
-        status.Update(makeDirectory(directories.back()));
-    }
+    for (const std::string& directory : directories) status.Update(makeDirectory(directory));
     status.Update(limit(id, limits));
-    if (status.ok()) return directories;
+    if (status.ok()) {
+        if (!unified_) made_[id] = limits;
+        return directories;
+    }
     remove(id);
     return status;
+}
+
+bool TaskCgroups::reuse(const std::string& id, const CgroupLimits& limits) {
+    const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& k) { return k.limits == limits; });
+    if (found == kept_.end()) return false;
+    const std::string name = std::move(found->name);
+    kept_.erase(found);
+    bool renamed = true;
+    for (const Hierarchy& hierarchy : hierarchies_) {
+        const std::string from = absl::StrCat(hierarchy.tasks, "/", name), to = absl::StrCat(hierarchy.tasks, "/", id);
+        renamed = renamed && rename(from.c_str(), to.c_str()) == 0;
+    }
+    if (renamed) {
+        made_[id] = limits;
+        return true;
+    }
+    removeDirectories(name);
+    removeDirectories(id);
+    return false;
+}
+
+// Puts it back to how create() makes one, but for the limits.
+bool TaskCgroups::keep(const std::string& id) {
+    const auto made = made_.find(id);
+    if (made == made_.end()) return false;
+    const CgroupLimits limits = made->second;
+    made_.erase(made);
+    const std::string memory = directory("memory", id), pids = directory("pids", id), cpu = directory("cpuacct", id);
+    if (readNumber(pids + "/pids.current") != 0 || readKey(memory + "/memory.oom_control", "oom_kill") != 0 ||
+        readNumber(memory + "/memory.usage_in_bytes") > kMostLeftOver)
+        return false;
+    absl::Status reset = writeFile(memory + "/memory.max_usage_in_bytes", "0");
+    if (!cpu.empty()) reset.Update(writeFile(cpu + "/cpuacct.usage", "0"));
+    // The shim takes this away where processes resist their end.
+    reset.Update(writeFile(pids + "/pids.max", limits.pids > 0 ? absl::StrCat(limits.pids) : "max"));
+    if (!reset.ok()) return false;
+    std::string name = absl::StrCat(shim::kKeptCgroup, ++kept_before_);
+    for (const Hierarchy& hierarchy : hierarchies_) {
+        const std::string from = absl::StrCat(hierarchy.tasks, "/", id), to = absl::StrCat(hierarchy.tasks, "/", name);
+        if (rename(from.c_str(), to.c_str()) == 0) continue;
+        removeDirectories(name);
+        return false;
+    }
+    kept_.push_back({std::move(name), limits});
+    if (kept_.size() > kMostKept) {
+        removeDirectories(kept_.front().name);
+        kept_.pop_front();
+    }
+    return true;
 }
 
 absl::Status TaskCgroups::limit(const std::string& id, const CgroupLimits& limits) {
@@ -247,6 +305,7 @@ absl::Status TaskCgroups::limit(const std::string& id, const CgroupLimits& limit
 }
 
 absl::Status TaskCgroups::adjust(const std::string& id, CgroupLimits limits) {
+    made_.erase(id); // what it was made with is no longer so
     const std::string memory = directory("memory", id);
     const std::int64_t used = readNumber(memory + (unified_ ? "/memory.current" : "/memory.usage_in_bytes"));
     if (limits.memory_bytes <= used) limits.memory_bytes = 0;
@@ -270,10 +329,25 @@ CgroupUsage TaskCgroups::usage(const std::string& id) const {
     return usage;
 }
 
-void TaskCgroups::remove(const std::string& id) {
-    for (const Hierarchy& hierarchy : hierarchies_) busy_.push_back(absl::StrCat(hierarchy.tasks, "/", id));
-    for (const std::string& mount : runtime_mounts_) busy_.push_back(mount + runtimePath(id));
+void TaskCgroups::removeDirectories(const std::string& name) {
+    for (const Hierarchy& hierarchy : hierarchies_) busy_.push_back(absl::StrCat(hierarchy.tasks, "/", name));
     retryBusy();
+}
+
+void TaskCgroups::remove(const std::string& id) {
+    // runc makes its own in all or in none.
+    const std::string made_by_runtime = runtimePath(id);
+    if (!runtime_mounts_.empty() && access((runtime_mounts_[0] + made_by_runtime).c_str(), F_OK) == 0)
+        for (const std::string& mount : runtime_mounts_) busy_.push_back(mount + made_by_runtime);
+    if (keep(id))
+        retryBusy();
+    else
+        removeDirectories(id);
+}
+
+void TaskCgroups::removeKept() {
+    for (const Kept& kept : kept_) removeDirectories(kept.name);
+    kept_.clear();
 }
 
 void TaskCgroups::retryBusy() {

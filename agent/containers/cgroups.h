@@ -6,6 +6,9 @@
 // processes move into a leaf beside the tasks; where systemd runs, the shim was started in a
 // delegated scope, and that subtree is ours to write by systemd's single-writer rule.
 //
+// On v1, where making and removing four directories takes the kernel longer than starting a process, those of tasks that
+// ended in good order are kept and used again under another name, by tasks with the same limits.
+//
 // The directories are noted in the run directory: a restarted agent goes on with them, and the shim
 // removes them when it ends. When a shim was killed, systemd removes its scope, and all in it, as soon
 // as the last of its tasks has ended: until then the next shim's tasks join them, then there are other
@@ -16,7 +19,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -29,6 +34,7 @@ struct CgroupLimits { // 0: none
     std::int64_t cpus_milli = 0;
     std::int64_t memory_bytes = 0;
     std::int64_t pids = 0;
+    bool operator==(const CgroupLimits&) const = default;
 };
 
 struct CgroupUsage {
@@ -61,6 +67,9 @@ public:
     void remove(const std::string& id);
     void retryBusy();
 
+    // Removes what is kept to be used again.
+    void removeKept();
+
     // Those of tasks that nobody knows, say of a launch that the agent's death cut off.
     std::vector<std::string> ids() const;
 
@@ -69,7 +78,16 @@ public:
     std::string runtimePath(const std::string& id) const;
 
 private:
+    struct Kept {
+        std::string name;
+        CgroupLimits limits;
+    };
+
     absl::Status limit(const std::string& id, const CgroupLimits& limits);
+    // False: there is none with these limits.
+    bool reuse(const std::string& id, const CgroupLimits& limits);
+    bool keep(const std::string& id);
+    void removeDirectories(const std::string& name);
     std::string directory(const char* controller, const std::string& id) const;
 
     bool unified_ = false;
@@ -82,6 +100,9 @@ private:
     std::vector<Hierarchy> hierarchies_;
     std::vector<std::string> runtime_mounts_; // v1 and hybrid: where runc makes directories
     std::vector<std::string> busy_;
+    std::map<std::string, CgroupLimits> made_; // by id, with limits that nobody has changed; v1 only
+    std::deque<Kept> kept_;                    // by age
+    std::uint64_t kept_before_ = 0;
 };
 
 } // namespace stoa::agent

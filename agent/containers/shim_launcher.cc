@@ -119,7 +119,9 @@ absl::StatusOr<std::unique_ptr<ShimLauncher>> ShimLauncher::open(LauncherOptions
 }
 
 ShimLauncher::~ShimLauncher() {
-    if (cgroups_) cgroups_->retryBusy();
+    if (!cgroups_) return;
+    cgroups_->removeKept();
+    cgroups_->retryBusy();
 }
 
 void ShimLauncher::describe() {

@@ -1,5 +1,6 @@
 #include "agent/shim/server.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -36,6 +37,16 @@ void watch(int epoll, int fd, Watch* watch) {
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+// What an agent kept to be used again, and was killed.
+void removeKeptBelow(const char* cgroup) {
+    DIR* directory = opendir(cgroup);
+    if (!directory) return;
+    while (const dirent* entry = readdir(directory))
+        if (strncmp(entry->d_name, kKeptCgroup, sizeof kKeptCgroup - 1) == 0)
+            unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
+    closedir(directory);
+}
+
 // The task directories' parents: whoever is last takes them away. One in use stays.
 void removeCgroups(int run_directory) {
     const int fd = openat(run_directory, kCgroupsName, O_RDONLY | O_CLOEXEC);
@@ -44,6 +55,7 @@ void removeCgroups(int run_directory) {
     char line[kCgroupSize];
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
+        removeKeptBelow(line);
         rmdir(line);
     }
     fclose(file);

@@ -25,6 +25,7 @@ inline constexpr char kJournalName[] = "shim.log";       // what is known of eve
 inline constexpr char kMessagesName[] = "shim.messages"; // what the shim has to say to people
 inline constexpr char kHostViewName[] = "rootfs";        // in the shim's mount namespace only
 inline constexpr char kCgroupsName[] = "cgroups";        // one directory a line, for the last to remove
+inline constexpr char kKeptCgroup[] = "kept-";           // begins the names in these that are no task's any more
 
 // Sizes include the final NUL.
 inline constexpr std::size_t kIdSize = 208; // 200 characters, rounded up
