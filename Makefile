@@ -271,6 +271,14 @@ $(BUILD)/bin/$(1): $$(call objects,$$($(1)_MAIN)) $$(call archives,$$($(1)_ARCHI
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
+# The command that people wait for at every `stoa run` would spend half of its start on binding Abseil's thirty shared
+# libraries: it has them inside, where the machine has them to be put inside. A plug-in brings its own (plugin.h).
+INSIDE = $(sort $(filter -labsl_% -lcapnp -lkj,$(LIBS)))
+ifeq (3,$(words $(filter /%,$(foreach l,absl_strings capnp kj,$(shell $(or $(CXX),c++) -print-file-name=lib$(l).a)))))
+$(BUILD)/bin/stoa: private LIBS := -Wl,-Bstatic -Wl,--start-group $(INSIDE) -Wl,--end-group -Wl,-Bdynamic \
+  $(filter-out $(INSIDE),$(LIBS))
+endif
+
 $(BUILD)/bin/stoa-shim: $(call objects,$(SHIM_SOURCES)) $(BUILD)/flags/shim
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -static -Wl,--gc-sections -Wl,-e,shimStart $(LINKER) $(filter %.o,$^) -o $@
