@@ -172,6 +172,9 @@ int runPlugin(const Context& context, const RunOptions& options, std::vector<std
     absl::StatusOr<std::string> wire = master->wireAddress();
     if (!wire.ok()) return fail(wire.status());
 
+    if (const absl::Status there = master->get("/version").status(); absl::IsUnavailable(there)) {
+        std::cerr << "stoa: " << toStd(there.message()) << "; waiting for it\n";
+    }
     const std::filesystem::path directory = std::filesystem::path(stateDirectory(options.state)) / name;
     std::error_code error;
     std::filesystem::create_directories(directory, error);

@@ -182,7 +182,7 @@ void SchedulerDriver::tell(const Told& told) {
             using What = std::decay_t<decltype(what)>;
             if constexpr (std::is_same_v<What, event::Subscribed>) {
                 if (state_->options.keep_id) {
-                    if (absl::Status kept = state_->options.keep_id(what.framework); !kept.ok()) return end(kept);
+                    if (absl::Status kept = state_->options.keep_id(what.framework); !kept.ok()) return abort(kept);
                 }
                 scheduler.subscribed(*this, what);
             } else if constexpr (std::is_same_v<What, Disconnected>) {
@@ -199,20 +199,24 @@ void SchedulerDriver::tell(const Told& told) {
                 scheduler.failure(*this, what);
             } else {
                 scheduler.error(*this, what.message);
-                end(absl::AbortedError(what.message));
+                abort(absl::AbortedError(what.message));
             }
         },
         told);
     std::lock_guard lock(state_->mutex);
+    if (!state_->end.ok()) return;
     DriverOutput output;
     state_->core.told(told, output);
     if (state_->masters) state_->send(output);
 }
 
-void SchedulerDriver::end(absl::Status why) {
-    std::lock_guard lock(state_->mutex);
-    state_->end = std::move(why);
-    state_->stopping = true;
+void SchedulerDriver::abort(absl::Status why) {
+    {
+        std::lock_guard lock(state_->mutex);
+        state_->end = std::move(why);
+        state_->stopping = true;
+    }
+    state_->ring();
 }
 
 absl::Status SchedulerDriver::say(Call call) {

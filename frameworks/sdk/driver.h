@@ -63,6 +63,9 @@ public:
     DriverCounters counters() const;
     // The framework has ended by teardown(), and its id with it.
     bool tornDown() const;
+    // Ends the driver with this status, which is not OK, as stop() would. An update that is being told is not
+    // acknowledged: it comes again in the next life.
+    void abort(absl::Status why);
     // Runs on the driver's thread, between callbacks, in order of posting. False when the driver has ended; it may
     // still be dropped when it ends before its turn.
     bool post(std::function<void()> work);
@@ -91,7 +94,6 @@ private:
     explicit SchedulerDriver(std::unique_ptr<State> state);
     void run();
     void tell(const Told& told);
-    void end(absl::Status why);
 
     std::unique_ptr<State> state_;
 };

@@ -43,16 +43,21 @@ absl::Status PluginRun::run() {
     {
         std::lock_guard lock(impl_->mutex);
         if (impl_->stopped) return absl::OkStatus();
-        impl_->state->onFailure([this] { stop(); });
+        if (!impl_->state->failure().ok()) return impl_->state->failure(); // of a write by the constructor
+        impl_->state->onFailure([this](const absl::Status& why) { abort(why); });
         absl::StatusOr<std::unique_ptr<SchedulerDriver>> driver =
             SchedulerDriver::start(impl_->options, *impl_->scheduler);
         if (!driver.ok()) return driver.status();
         impl_->driver = *std::move(driver);
     }
     absl::Status end = impl_->driver->join();
-    if (!impl_->state->failure().ok()) return impl_->state->failure();
-    if (impl_->driver->tornDown()) return impl_->state->forget();
+    if (end.ok() && impl_->driver->tornDown()) return impl_->state->forget();
     return end;
+}
+
+void PluginRun::abort(const absl::Status& why) {
+    std::lock_guard lock(impl_->mutex);
+    if (impl_->driver) impl_->driver->abort(why);
 }
 
 void PluginRun::stop() {

@@ -61,6 +61,7 @@ public:
 private:
     struct Impl;
     explicit PluginRun(std::unique_ptr<Impl> impl);
+    void abort(const absl::Status& why);
     std::unique_ptr<Impl> impl_;
 };
 

@@ -60,7 +60,7 @@ absl::Status StoredState::commit(std::vector<Store::Change> changes) {
     if (!failure_.ok()) return failure_;
     store_->write(std::move(changes), ++writes_);
     failure_ = store_->flush();
-    if (!failure_.ok() && on_failure_) on_failure_();
+    if (!failure_.ok() && on_failure_) on_failure_(failure_);
     return failure_;
 }
 

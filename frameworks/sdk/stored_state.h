@@ -30,7 +30,7 @@ public:
     absl::Status forget();
 
     // Called when a write failed; the file is what it was before.
-    void onFailure(std::function<void()> call) { on_failure_ = std::move(call); }
+    void onFailure(std::function<void(const absl::Status&)> call) { on_failure_ = std::move(call); }
     // Not OK: a write failed.
     const absl::Status& failure() const { return failure_; }
 
@@ -42,7 +42,7 @@ private:
     std::uint64_t writes_ = 0;
     FrameworkId id_;
     absl::Status failure_;
-    std::function<void()> on_failure_;
+    std::function<void(const absl::Status&)> on_failure_;
 };
 
 } // namespace stoa::sdk

@@ -82,7 +82,7 @@ background() { exec "$bin/stoa" --dir="$dir" framework run "$@"; } # so that the
 start_hello() { background ./libhello.so --tasks=2 --command="$wait_for_go" > "$work/$1" 2>&1 & hello=$!; }
 both_run() { (($(stoa --json tasks | jq '[.tasks[] | select(.name == "hello" and .state == "TASK_RUNNING")] | length') == 2)); }
 identities() { for pid in $(stoa --json tasks | jq -r '.tasks[] | select(.name == "hello" and .state == "TASK_RUNNING") | [.statuses[].pid | numbers] | last' | sort); do echo "$pid $(start_time "$pid")"; done; }
-subscribed_as() { sed -n 's/^subscribed as //p' "$work/$1"; }
+subscribed_as() { sed -n '/^subscribed as /{s///p;q}' "$work/$1"; }
 start_hello first
 check "two tasks run" wait_until 20 both_run
 before=$(identities)
@@ -107,6 +107,36 @@ check "its state can be kept elsewhere, under another name" says 0 "1 finished" 
   stoa framework run --name=other --state="$work/state" ./libhello.so --tasks=1
 check "in a directory of that name" test -e "$work/state/other/framework.db"
 check "which is its user's alone" test "$(stat -c %a "$work/state/other")" = 700
+
+# A full disk.
+mkdir "$work/full"
+mount -t tmpfs -o size=2m none "$work/full"
+start_hello_on() { background --state="$work/full" ./libhello.so --tasks=1 --command="$wait_for_go" > "$work/$1" 2>&1 & hello=$!; }
+start_hello_on fourth
+wait_until 20 is_running hello
+dd if=/dev/zero of="$work/full/filler" bs=4k 2> /dev/null
+touch "$(sandbox_of hello)/go"
+check "when its state can't be written it ends" ends_with 1 wait_for "$hello" 20
+check "and says why" grep -q "framework.db.*the disk is full" "$work/fourth"
+rm "$work/full/filler"
+start_hello_on fifth
+check "what it could not write down it is told again" ends_with 0 wait_for "$hello" 30
+check "so that nothing is run twice" test "$(grep -c TASK_FINISHED "$work/fifth"),$(subscribed_as fifth)" = "1,$(subscribed_as fourth)"
+umount "$work/full"
+
+# A master that comes and goes.
+start_hello sixth
+wait_until 20 both_run
+kill_hard "$(pid_of master)"
+background --name=early ./libhello.so --tasks=1 > "$work/early" 2>&1 &
+early=$!
+check "without a master it says that it waits" wait_until 10 grep -q "waiting for it" "$work/early"
+restart > /dev/null
+check "and runs when there is one" ends_with 0 wait_for $early 40
+check "one that was there before goes on" both_run
+for sandbox in "$dir"/agent-*/sandboxes/"$(subscribed_as sixth)"/*/; do touch "$sandbox/go"; done
+check "to its end" ends_with 0 wait_for "$hello" 40
+
 printf 'not a database, but long enough to be one: %01000d' 0 > "$kept/framework.db"
 check "damaged state is refused, by name" says 1 "$kept/framework.db is damaged" run_hello --tasks=1
 rm -r "$kept"
@@ -160,16 +190,18 @@ check "so is a file that is not there" refused "there is no file ./absent.so" ./
 variant crashing 's/BODY/raise(SIGSEGV)/'
 stoa framework run ./crashing.so 2> /dev/null
 check "a plug-in that crashes ends its own process" test $? = 139
+# By then the plug-in's thread is about to start, and a signal does not end the process by itself.
+blocks_sigint() { local mask; mask=$(sed -n 's/^SigBlk:\t//p' "/proc/$1/status") && ((0x$mask & 2)); }
 variant hanging 's/BODY/for (;;) pause()/'
 background ./hanging.so 2> "$work/hanging" &
 hanging=$!
-wait_until 10 grep -q hanging.so "/proc/$hanging/maps"
+wait_until 10 blocks_sigint $hanging
 kill -INT $hanging
 check "a callback that hangs is given 5 s" ends_with 130 wait_for $hanging 8
 check "and named" grep -q "./hanging.so does not end: a callback of it still runs" "$work/hanging"
 background ./hanging.so 2> /dev/null &
 hanging=$!
-wait_until 10 grep -q hanging.so "/proc/$hanging/maps"
+wait_until 10 blocks_sigint $hanging
 kill -INT $hanging
 sleep 0.3 # within 200 ms it would count as the same one
 kill -INT $hanging
