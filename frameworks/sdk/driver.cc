@@ -176,6 +176,10 @@ void SchedulerDriver::run() {
 }
 
 void SchedulerDriver::tell(const Told& told) {
+    {
+        std::lock_guard lock(state_->mutex);
+        if (state_->stopping) return; // by an earlier one: not told, not acknowledged, told again in the next life
+    }
     Scheduler& scheduler = state_->scheduler;
     std::visit(
         [&](const auto& what) {
