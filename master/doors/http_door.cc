@@ -49,8 +49,10 @@ void routeQuestions(http::Router& router, const std::shared_ptr<ReadSide>& read,
         });
     });
     router.defer("*", "/metrics/snapshot", [read, &questions](Request, Responder reply) {
-        put(questions, std::move(reply), [tasks = TaskFigures{read->model.live(), read->model.used()}](
-                                             const Glance& glance) { return jsonResponse(snapshotJson(glance, tasks)); });
+        put(questions, std::move(reply),
+            [tasks = TaskFigures{read->model.live(), read->model.used()}](const Glance& glance) {
+                return jsonResponse(snapshotJson(glance, tasks));
+            });
     });
     router.defer("GET", "/api/stoa/explain", [&questions](Request request, Responder reply) {
         put(questions, std::move(reply),

@@ -78,18 +78,16 @@ Response redirect(const Identity& identity) {
 void routeLookups(http::Router& router, const std::shared_ptr<ReadSide>& read) {
     const auto exact = [&](std::string_view path, http::Handler handler) { router.on("*", path, std::move(handler)); };
     const auto below = [&](std::string_view path, const http::Handler& handler) {
-        router.subtree("*", path, [handler](Request request, http::Responder reply) { reply.respond(handler(request)); });
+        router.subtree("*", path,
+                       [handler](Request request, http::Responder reply) { reply.respond(handler(request)); });
     };
     exact("/health", [](const Request&) { return textResponse(200, ""); });
     exact("/version", [read](const Request& request) { return json(request, versionJson(read->identity)); });
     exact("/flags", [read](const Request& request) { return json(request, flagsJson(read->identity)); });
     exact("/redirect", [read](const Request&) { return redirect(read->identity); });
-    below("/state", [read](const Request& request) {
-        return json(request, stateJson(read->model, read->identity));
-    });
-    below("/state-summary", [read](const Request& request) {
-        return json(request, summaryJson(read->model, read->identity));
-    });
+    below("/state", [read](const Request& request) { return json(request, stateJson(read->model, read->identity)); });
+    below("/state-summary",
+          [read](const Request& request) { return json(request, summaryJson(read->model, read->identity)); });
     below("/roles", [read](const Request& request) { return json(request, rolesJson(read->model, read->identity)); });
     below("/slaves", [read](const Request& request) {
         return json(request, agentsJson(read->model, asked(request, "slave_id")));

@@ -23,10 +23,10 @@ using Json = rapidjson::Value;
 
 // Known to the API and not served: whoever says one is told so, not that it doesn't exist.
 constexpr std::array<std::string_view, 21> kUnserved = {
-    "UNKNOWN",          "SET_LOGGING_LEVEL", "LIST_FILES",       "READ_FILE",       "UPDATE_WEIGHTS",
-    "RESERVE_RESOURCES", "UNRESERVE_RESOURCES", "CREATE_VOLUMES", "DESTROY_VOLUMES", "GROW_VOLUME",
-    "SHRINK_VOLUME",    "UPDATE_QUOTA",      "SET_QUOTA",        "REMOVE_QUOTA",    "UPDATE_MAINTENANCE_SCHEDULE",
-    "START_MAINTENANCE", "STOP_MAINTENANCE", "DRAIN_AGENT",      "DEACTIVATE_AGENT", "REACTIVATE_AGENT",
+    "UNKNOWN",           "SET_LOGGING_LEVEL",   "LIST_FILES",     "READ_FILE",        "UPDATE_WEIGHTS",
+    "RESERVE_RESOURCES", "UNRESERVE_RESOURCES", "CREATE_VOLUMES", "DESTROY_VOLUMES",  "GROW_VOLUME",
+    "SHRINK_VOLUME",     "UPDATE_QUOTA",        "SET_QUOTA",      "REMOVE_QUOTA",     "UPDATE_MAINTENANCE_SCHEDULE",
+    "START_MAINTENANCE", "STOP_MAINTENANCE",    "DRAIN_AGENT",    "DEACTIVATE_AGENT", "REACTIVATE_AGENT",
     "MARK_AGENT_GONE"};
 
 // Of duplicate keys the last one counts; null is as good as absent.
@@ -59,7 +59,8 @@ bool flag(const Json* object, std::string_view name) {
 void wish(HttpCalls& calls, Wish wish, Responder reply) {
     HttpArrival arrival = HttpWish{std::move(wish), std::move(reply)};
     if (calls.put(arrival, 0)) return;
-    std::get<HttpWish>(arrival).reply.respond(textResponse(503, "too many calls wait for the master; ask again later\n"));
+    std::get<HttpWish>(arrival).reply.respond(
+        textResponse(503, "too many calls wait for the master; ask again later\n"));
 }
 
 void takeCall(ReadSide& read, HttpCalls& calls, Questions& questions, Request request, Responder reply) {
@@ -67,11 +68,11 @@ void takeCall(ReadSide& read, HttpCalls& calls, Questions& questions, Request re
     rapidjson::Document json;
     // Iterative, so that no nesting can use up the stack.
     json.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(request.body.data(),
-                                                                                        request.body.size());
+                                                                                       request.body.size());
     if (json.HasParseError()) {
-        return reply.respond(textResponse(
-            400, concat("not JSON: ", std::string_view(rapidjson::GetParseError_En(json.GetParseError())), " At byte ",
-                        json.GetErrorOffset(), ".\n")));
+        return reply.respond(
+            textResponse(400, concat("not JSON: ", std::string_view(rapidjson::GetParseError_En(json.GetParseError())),
+                                     " At byte ", json.GetErrorOffset(), ".\n")));
     }
     const std::string_view type = text(member(json, "type"));
     if (type.empty()) return reply.respond(textResponse(400, "type: missing\n"));
@@ -100,8 +101,8 @@ void takeCall(ReadSide& read, HttpCalls& calls, Questions& questions, Request re
         return reply.respond(jsonResponse(*std::move(answer)));
     }
     const bool unserved = std::find(kUnserved.begin(), kUnserved.end(), type) != kUnserved.end();
-    reply.respond(textResponse(unserved ? 501 : 400, concat("type: \"", type, "\" is not ",
-                                                            unserved ? "served\n" : "known\n")));
+    reply.respond(
+        textResponse(unserved ? 501 : 400, concat("type: \"", type, "\" is not ", unserved ? "served\n" : "known\n")));
 }
 
 } // namespace

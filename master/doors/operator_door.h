@@ -22,8 +22,7 @@ struct ReadSide {
 };
 
 // `calls` and `questions` outlive the server.
-void routeOperator(http::Router& router, const std::shared_ptr<ReadSide>& read, HttpCalls& calls,
-                   Questions& questions);
+void routeOperator(http::Router& router, const std::shared_ptr<ReadSide>& read, HttpCalls& calls, Questions& questions);
 
 // Puts a question to the state thread; 503 when too many wait.
 void put(Questions& questions, http::Responder reply, std::function<http::Response(const Glance&)> answer);

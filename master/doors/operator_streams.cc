@@ -10,7 +10,9 @@ namespace stoa::master {
 
 void OperatorStreams::subscribe(http::Responder reply, bool offers, const ReadModel& model, const std::string& peer) {
     http::Stream stream = reply.stream(streamHead());
-    stream.onEnd([peer](const std::string& why) { LOG(INFO) << "the event stream of " << peer << " ended: " << why; });
+    stream.onEnd([peer](const std::string& why) {
+        LOG_EVERY_T(INFO, 1) << "the event stream of " << peer << " ended: " << why; // a thousand may end at once
+    });
     if (!stream.write(record(subscribedJson(model))) || !stream.write(record(heartbeatJson()))) return;
     followers_.push_back({std::move(stream), offers});
 }

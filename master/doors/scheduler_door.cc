@@ -39,9 +39,7 @@ int statusOf(const absl::Status& status) {
     }
 }
 
-Response refusal(const absl::Status& status) {
-    return textResponse(statusOf(status), concat(status.message(), "\n"));
-}
+Response refusal(const absl::Status& status) { return textResponse(statusOf(status), concat(status.message(), "\n")); }
 
 Response busy() { return textResponse(503, "too many calls wait for the master; say it again later\n"); }
 
@@ -67,14 +65,14 @@ void subscribe(HttpCalls& calls, const Request& request, absl::StatusOr<Addresse
 void takeCall(HttpCalls& calls, Request request, Responder reply, Peer& last_peer) {
     if (auto refused = refuseContentType(request)) return reply.respond(*std::move(refused));
     absl::StatusOr<AddressedCall> call = callFromJson(request.body);
-    const bool subscribes = call.ok() ? std::holds_alternative<call::Subscribe>(call->call)
-                                      : absl::IsFailedPrecondition(call.status());
+    const bool subscribes =
+        call.ok() ? std::holds_alternative<call::Subscribe>(call->call) : absl::IsFailedPrecondition(call.status());
     if (!call.ok() && !subscribes) return reply.respond(refusal(call.status()));
     if (subscribes) {
         if (auto refused = refuseAccept(request)) return reply.respond(*std::move(refused));
         if (!request.header(kStreamId).empty()) {
-            return reply.respond(textResponse(400, concat("SUBSCRIBE opens a stream of its own: send it without ",
-                                                          kStreamId, "\n")));
+            return reply.respond(
+                textResponse(400, concat("SUBSCRIBE opens a stream of its own: send it without ", kStreamId, "\n")));
         }
         return subscribe(calls, request, std::move(call), std::move(reply), ++last_peer);
     }
@@ -124,8 +122,8 @@ std::optional<Response> SchedulerDoor::refuse(const HttpCall& arrival, const Mas
                                         " that SUBSCRIBE was answered with\n"));
     }
     if (arrival.stream_id != scheduler->second.stream_id) {
-        return textResponse(400, concat("\"", arrival.stream_id, "\" is not the stream of framework \"", id.value(),
-                                        "\"\n"));
+        return textResponse(
+            400, concat("\"", arrival.stream_id, "\" is not the stream of framework \"", id.value(), "\"\n"));
     }
     return std::nullopt;
 }

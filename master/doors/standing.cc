@@ -26,7 +26,8 @@ std::optional<http::Response> answerStanding(const Standing& standing, const htt
         target.remove_prefix(kPrefix.size());
     }
     // Protocol-relative: a client that came by another scheme stays with it.
-    response.headers.emplace_back("Location", concat("//", standing.leader, path == "/redirect" ? "" : kPrefix, target));
+    response.headers.emplace_back("Location",
+                                  concat("//", standing.leader, path == "/redirect" ? "" : kPrefix, target));
     return response;
 }
 

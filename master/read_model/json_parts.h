@@ -67,7 +67,7 @@ void labelList(Writer& out, const Labels& all);
 // How a resource of the API says whose it is.
 struct ResourceStyle {
     std::string_view allocated_to{}; // a role; empty: not allocated
-    bool role = false;             // with `role`, the form of before reservations could be refined
+    bool role = false;               // with `role`, the form of before reservations could be refined
 };
 // A list, as the v1 API has it: [{"name", "type", "scalar": {"value"}, …}].
 void listedResources(Writer& out, std::string_view name, const Resources& bundle, ResourceStyle style);

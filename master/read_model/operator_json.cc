@@ -73,8 +73,7 @@ void status(Writer& out, const TaskStatus& one) {
 }
 
 // Without statuses: a task that was only just launched has none to speak of.
-void taskHead(Writer& out, const FrameworkId& framework, const TaskInfo& info, TaskState state,
-              std::string_view role) {
+void taskHead(Writer& out, const FrameworkId& framework, const TaskInfo& info, TaskState state, std::string_view role) {
     pair(out, "name", info.name);
     value(out, "task_id", info.id.value());
     value(out, "framework_id", framework.value());
@@ -409,9 +408,7 @@ struct Known {
     bool operator()(const AgentForgotten& delta) const { return model.agents().contains(delta.agent); }
     bool operator()(const FrameworkChanged& delta) const { return model.frameworks().contains(delta.info.id); }
     bool operator()(const FrameworkForgotten& delta) const { return model.frameworks().contains(delta.framework); }
-    bool operator()(const TaskChanged& delta) const {
-        return model.tasks().contains({delta.framework, delta.info.id});
-    }
+    bool operator()(const TaskChanged& delta) const { return model.tasks().contains({delta.framework, delta.info.id}); }
     bool operator()(const ExecutorChanged&) const { return false; }
     bool operator()(const ExecutorGone&) const { return false; }
     bool operator()(const OfferMade& delta) const { return model.offers().contains(delta.offer.id); }
@@ -463,8 +460,7 @@ struct Tell {
             if (isTerminal(delta.state)) return std::nullopt; // its end was told; this repeats it
             return OperatorEvent{answer("TASK_ADDED", "task_added", [&](Writer& out) {
                 member(out, "task", [&] {
-                    taskHead(out, delta.framework, delta.info, delta.state,
-                             roleOf(ownerOf(model, delta.framework)));
+                    taskHead(out, delta.framework, delta.info, delta.state, roleOf(ownerOf(model, delta.framework)));
                 });
             })};
         }

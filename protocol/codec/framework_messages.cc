@@ -105,6 +105,11 @@ std::string shownJson(const Body& body, LabelForm form) {
     const auto shown = codec::decodeGuarded("task body", [&] {
         codec::FlatReader reader(*body, kMaxTaskBodyBytes);
         const auto from = reader.root<schema::TaskInfo>();
+        // Most tasks have nothing to show, and there are many.
+        if (!from.hasLabels() && !from.hasDiscovery() && !from.hasHealthCheck() && !from.hasContainer() &&
+            !from.hasKillPolicy()) {
+            return std::string("{}");
+        }
         std::string rest = jsonOf<schema::TaskInfo>([&](auto out) {
             if (from.hasDiscovery()) out.setDiscovery(from.getDiscovery());
             if (from.hasHealthCheck()) out.setHealthCheck(from.getHealthCheck());

@@ -30,7 +30,8 @@ bool acceptsGzip(std::string_view accept_encoding) {
         if (!absl::EqualsIgnoreCase(toAbsl(coding), "gzip") && coding != "*") continue;
         const std::string_view weight = semicolon == std::string_view::npos ? "" : each.substr(semicolon);
         const std::size_t quality = weight.find("q=");
-        return quality == std::string_view::npos || weight.find_first_of("123456789", quality) != std::string_view::npos;
+        return quality == std::string_view::npos ||
+               weight.find_first_of("123456789", quality) != std::string_view::npos;
     }
     return false;
 }

@@ -62,8 +62,8 @@ private:
 
 class ApiWorld {
 public:
-    ApiWorld() {
-        door_ = *HttpDoor::start(http::ServerOptions{}, Identity{"m", 1, {"127.0.0.1", 0}, 5052, "0.1.0", {}, {}, {}},
+    explicit ApiWorld(http::ServerOptions serving = {}) {
+        door_ = *HttpDoor::start(std::move(serving), Identity{"m", 1, {"127.0.0.1", 0}, 5052, "0.1.0", {}, {}, {}},
                                  questions_, calls_);
         world.tap = [this](const Effect& effect) { hear(effect); };
     }
@@ -124,7 +124,8 @@ public:
     // Reads on; false when the other side has closed or nothing comes for ten seconds.
     bool more(const http::RawClient& client, std::string& got) {
         for (;;) {
-            pollfd ready[] = {{client.fd(), POLLIN, 0}, {calls_.eventFd(), POLLIN, 0}, {questions_.eventFd(), POLLIN, 0}};
+            pollfd ready[] = {
+                {client.fd(), POLLIN, 0}, {calls_.eventFd(), POLLIN, 0}, {questions_.eventFd(), POLLIN, 0}};
             if (::poll(ready, 3, 10'000) <= 0) return false;
             if (ready[1].revents != 0 || ready[2].revents != 0) work();
             if (ready[0].revents == 0) continue;

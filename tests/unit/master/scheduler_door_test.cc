@@ -19,8 +19,8 @@ constexpr char kOneCpu[] = R"([{"name":"cpus","type":"SCALAR","scalar":{"value":
 
 TEST(SchedulerDoor, ASubscriberHearsThatItIsAndAHeartbeatAtOnce) {
     ApiWorld api;
-    ApiStream stream = api.open("/api/v1/scheduler",
-                                concat(R"({"type":"SUBSCRIBE","subscribe":{"framework_info":)", kInfo, "}}"));
+    ApiStream stream =
+        api.open("/api/v1/scheduler", concat(R"({"type":"SUBSCRIBE","subscribe":{"framework_info":)", kInfo, "}}"));
     EXPECT_EQ(stream.response().status, 200);
     EXPECT_EQ(stream.response().header("Transfer-Encoding"), "chunked");
     EXPECT_EQ(stream.response().header("Content-Type"), "application/json");
@@ -78,9 +78,11 @@ TEST(SchedulerDoor, ChecksComeInTheOrderOfTheApi) {
     EXPECT_EQ(get.header("Allow"), "POST");
     // The body's type, before the body.
     EXPECT_EQ(api.request("POST", "/api/v1/scheduler", "", "no json").status, 400);
-    EXPECT_EQ(api.request("POST", "/api/v1/scheduler", "Content-Type: application/x-protobuf\r\n", "no json").status, 415);
-    EXPECT_EQ(api.request("POST", "/api/v1/scheduler", "Content-Type: application/json; charset=utf-8\r\n", mine).status,
+    EXPECT_EQ(api.request("POST", "/api/v1/scheduler", "Content-Type: application/x-protobuf\r\n", "no json").status,
               415);
+    EXPECT_EQ(
+        api.request("POST", "/api/v1/scheduler", "Content-Type: application/json; charset=utf-8\r\n", mine).status,
+        415);
     // The body, before what the client accepts, and before who says it.
     EXPECT_EQ(post("no json", "Accept: text/html\r\n"), 400);
     EXPECT_EQ(post(R"({"type":"SUBSCRIBE"})", "Accept: text/html\r\n"), 400);
@@ -118,8 +120,9 @@ TEST(SchedulerDoor, AFrameworkOfANativeDriverIsNotSubscribedHere) {
 
 TEST(SchedulerDoor, AnInfoThatCantBeIsToldOnTheStream) {
     ApiWorld api;
-    for (const std::string info : {R"({"user":"u","name":"f","role":"/web"})", R"({"user":"u","name":"f","roles":["a","b"]})",
-                                   R"({"user":"u","name":"f","failover_timeout":-1})"}) {
+    for (const std::string info :
+         {R"({"user":"u","name":"f","role":"/web"})", R"({"user":"u","name":"f","roles":["a","b"]})",
+          R"({"user":"u","name":"f","failover_timeout":-1})"}) {
         ApiStream stream =
             api.open("/api/v1/scheduler", concat(R"({"type":"SUBSCRIBE","subscribe":{"framework_info":)", info, "}}"));
         EXPECT_EQ(stream.response().status, 200) << info;
@@ -131,9 +134,9 @@ TEST(SchedulerDoor, AnInfoThatCantBeIsToldOnTheStream) {
 TEST(SchedulerDoor, ASecondStreamReplacesTheFirst) {
     ApiWorld api;
     ApiStream first = api.subscribe(kInfo);
-    ApiStream second = api.subscribe(concat(R"({"user":"u","name":"f","id":{"value":")", first.framework,
-                                            R"("},"failover_timeout":60})"),
-                                     first.framework);
+    ApiStream second = api.subscribe(
+        concat(R"({"user":"u","name":"f","id":{"value":")", first.framework, R"("},"failover_timeout":60})"),
+        first.framework);
     EXPECT_EQ(second.framework, first.framework);
     EXPECT_FALSE(first.next("ERROR").ObjectEmpty());
     EXPECT_TRUE(first.ended());
@@ -147,8 +150,8 @@ TEST(SchedulerDoor, WhoNeverReadsIsCutOffAndItsFrameworkDisconnected) {
     const int little = 4096;
     ::setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
     const std::string body = concat(R"({"type":"SUBSCRIBE","subscribe":{"framework_info":)", kInfo, "}}");
-    client.say(concat("POST /api/v1/scheduler HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: ", body.size(),
-                      "\r\n\r\n", body));
+    client.say(concat("POST /api/v1/scheduler HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: ",
+                      body.size(), "\r\n\r\n", body));
     api.workOnce();
     ASSERT_EQ(api.world.master().frameworks().active(), 1u);
     const FrameworkId id = api.world.master().frameworks().all().begin()->second->id();
@@ -180,8 +183,9 @@ TEST(SchedulerDoor, OffersAreInTheFormThatTheSchedulerReads) {
         EXPECT_STREQ(resource["role"].GetString(), "*");
         EXPECT_FALSE(resource.HasMember("allocation_info"));
     }
-    EXPECT_EQ(api.call(old, "DECLINE", concat(R"("decline":{"offer_ids":[{"value":")", offer["id"]["value"].GetString(),
-                                               R"("}],"filters":{"refuse_seconds":1e9}})"))
+    EXPECT_EQ(api.call(old, "DECLINE",
+                       concat(R"("decline":{"offer_ids":[{"value":")", offer["id"]["value"].GetString(),
+                              R"("}],"filters":{"refuse_seconds":1e9}})"))
                   .status,
               202);
     ApiStream modern = api.subscribe(kModern);
@@ -208,7 +212,8 @@ TEST(SchedulerDoor, WhoKnowsNoPartitionsHearsThatTasksAreLost) {
         EXPECT_STREQ(update["update"]["status"]["state"].GetString(), aware ? "TASK_UNREACHABLE" : "TASK_LOST");
         EXPECT_STREQ(update["update"]["status"]["reason"].GetString(), "REASON_AGENT_REMOVED");
         EXPECT_FALSE(update["update"]["status"].HasMember("uuid"));
-        EXPECT_EQ(api.call(stream, "RECONCILE", R"("reconcile":{"tasks":[{"task_id":{"value":"never"}}]})").status, 202);
+        EXPECT_EQ(api.call(stream, "RECONCILE", R"("reconcile":{"tasks":[{"task_id":{"value":"never"}}]})").status,
+                  202);
     }
 }
 
@@ -240,9 +245,8 @@ TEST(SchedulerDoor, RolesAndCapabilitiesChangeAtOnce) {
     api.world.agent(4, 1024);
     ApiStream stream = api.subscribe(kModern);
     const rapidjson::Document first = stream.next("OFFERS");
-    const ApiResponse done =
-        api.call(stream, "UPDATE_FRAMEWORK",
-                 R"("update_framework":{"framework_info":{"user":"u","name":"f","role":"db"}})");
+    const ApiResponse done = api.call(stream, "UPDATE_FRAMEWORK",
+                                      R"("update_framework":{"framework_info":{"user":"u","name":"f","role":"db"}})");
     EXPECT_EQ(done.status, 200) << done.body;
     EXPECT_STREQ(stream.next("RESCIND")["rescind"]["offer_id"]["value"].GetString(),
                  first["offers"]["offers"][0]["id"]["value"].GetString());

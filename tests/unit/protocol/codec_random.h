@@ -2,6 +2,7 @@
 // values and left as it was in others. For tests; a value of this class belongs to one test.
 #pragma once
 
+#include "protocol/codec/executor_info.h"
 #include "protocol/codec/framework_messages.h"
 #include "protocol/codec/task_body.h"
 #include "protocol/message/agent.h"
@@ -158,6 +159,19 @@ public:
         out.body = makeTaskBody(taskSpec());
         return out;
     }
+    // As an agent would have read it out of a task.
+    ExecutorInfo executorInfo() {
+        ExecutorSpec spec;
+        spec.id = id<ExecutorId>();
+        spec.name = word();
+        spec.command.shell = "true";
+        spec.resources = resources();
+        spec.data = bytes();
+        TaskInfo task;
+        task.executor = spec.id;
+        task.body = makeTaskBody(TaskSpec{}, spec);
+        return readTaskExecutor(id<FrameworkId>(), task).value();
+    }
     TaskState state() { return static_cast<TaskState>(rng_.below(kTaskStates)); }
     TaskStatus taskStatus() {
         TaskStatus out;
@@ -195,7 +209,8 @@ public:
         switch (rng_.below(5)) {
         case 0:
             return agent_says::Register{agentInfo(), incarnation(), several([&] { return agentTask(); }),
-                                        several([&] { return frameworkInfo(); })};
+                                        several([&] { return frameworkInfo(); }),
+                                        several([&] { return AgentExecutor{id<FrameworkId>(), executorInfo()}; })};
         case 1: return agent_says::StatusUpdate{id<FrameworkId>(), taskStatus(), state()};
         case 2: return agent_says::ToFramework{id<FrameworkId>(), id<ExecutorId>(), bytes()};
         case 3:
@@ -208,7 +223,7 @@ public:
         switch (rng_.below(8)) {
         case 0: return master_says::Registered{id<AgentId>(), duration()};
         case 1: return master_says::Refused{sentence()};
-        case 2: return master_says::Launch{frameworkInfo(), taskInfo()};
+        case 2: return master_says::Launch{frameworkInfo(), taskInfo(), flip()};
         case 3:
             return master_says::Kill{id<FrameworkId>(), id<TaskId>(),
                                      flip() ? std::optional<Duration>(duration()) : std::nullopt};

@@ -30,6 +30,10 @@ inline bool same(const Offer& a, const Offer& b) {
 inline bool same(const AgentTask& a, const AgentTask& b) {
     return a.framework == b.framework && same(a.info, b.info) && a.state == b.state && a.status == b.status;
 }
+inline bool same(const AgentExecutor& a, const AgentExecutor& b) {
+    return a.framework == b.framework && a.info == b.info && a.info.id == b.info.id &&
+           a.info.resources == b.info.resources && a.info.name == b.info.name;
+}
 inline bool same(const call::Reconcile::Task& a, const call::Reconcile::Task& b) {
     return a.task == b.task && a.agent == b.agent;
 }
@@ -39,7 +43,8 @@ bool same(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 inline bool same(const agent_says::Register& a, const agent_says::Register& b) {
-    return a.info == b.info && a.incarnation == b.incarnation && same(a.tasks, b.tasks) && a.frameworks == b.frameworks;
+    return a.info == b.info && a.incarnation == b.incarnation && same(a.tasks, b.tasks) &&
+           a.frameworks == b.frameworks && same(a.executors, b.executors);
 }
 inline bool same(const agent_says::StatusUpdate& a, const agent_says::StatusUpdate& b) {
     return a.framework == b.framework && a.status == b.status && a.latest == b.latest;
@@ -57,7 +62,7 @@ inline bool same(const master_says::Registered& a, const master_says::Registered
 }
 inline bool same(const master_says::Refused& a, const master_says::Refused& b) { return a.reason == b.reason; }
 inline bool same(const master_says::Launch& a, const master_says::Launch& b) {
-    return a.framework == b.framework && same(a.task, b.task);
+    return a.framework == b.framework && same(a.task, b.task) && a.new_executor == b.new_executor;
 }
 inline bool same(const master_says::Kill& a, const master_says::Kill& b) {
     return a.framework == b.framework && a.task == b.task && a.grace == b.grace;
@@ -101,6 +106,9 @@ inline bool same(const call::Shutdown& a, const call::Shutdown& b) {
     return a.agent == b.agent && a.executor == b.executor;
 }
 inline bool same(const call::Teardown&, const call::Teardown&) { return true; }
+inline bool same(const call::UpdateFramework& a, const call::UpdateFramework& b) {
+    return a.info == b.info && a.suppressed_roles == b.suppressed_roles;
+}
 
 inline bool same(const event::Subscribed& a, const event::Subscribed& b) {
     return a.framework == b.framework && a.heartbeat_interval == b.heartbeat_interval && a.master_id == b.master_id &&
