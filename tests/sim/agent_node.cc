@@ -48,16 +48,18 @@ AgentNode::AgentNode(const Parts& parts, agent::Agent::Options options, const Ma
                }),
       disk_(parts.queue, parts.rng, parts.counts, parts.faults) {
     parts_.checker.machineTotal(options_.info.hostname, options_.info.resources);
-    parts_.network.attach(id(), [this](const Connection&, Frame frame) {
+    parts_.network.attach(id(), [this](const Connection& connection, Frame frame) {
         if (!up()) return;
-        process_->frames.push_back(std::move(frame));
+        process_->links.onFrame(connection.acceptor, std::move(frame));
         poke();
     });
 }
 
 void AgentNode::begin() {
     trace("starts");
-    process_ = std::make_unique<Process>(highest_epoch_, parts_.rng.next(), session_counters_, now());
+    process_ = std::make_unique<Process>(highest_epoch_, parts_.rng.next(), links_counters_);
+    process_->links.look(parts_.master, now());
+    for (NodeId standby : parts_.standbys) process_->links.look(standby, now());
     agent::Agent::Options options = options_;
     options.incarnation.boot_id = machine_.bootId();
     agent::Output output;
@@ -97,9 +99,7 @@ void AgentNode::run() {
     const WallTime wall{now().time_since_epoch().count()};
     agent::Output output;
     for (agent::Input& input : std::exchange(process_->inbox, {})) process_->core->step(input, now(), wall, output);
-    for (Frame& frame : std::exchange(process_->frames, {})) process_->session.onFrame(std::move(frame), now(), out_);
-    process_->session.tick(now(), out_);
-    for (DialerArrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival), output);
+    for (DialerArrival& arrival : process_->links.take(now())) onArrival(std::move(arrival), output);
     process_->core->step(agent::Wake{}, now(), wall, output);
     carryOut(std::move(output));
 
@@ -107,13 +107,9 @@ void AgentNode::run() {
         const std::string violation = process_->core->violation();
         parts_.checker.require(violation.empty(), absl::StrCat(options_.info.hostname, ": ", violation));
     }
-    process_->session.flush(now(), out_);
-    for (Frame& frame : std::exchange(out_.frames, {}))
-        parts_.network.dialerSends(parts_.network.connectionOf(id()), parts_.master, std::move(frame));
-    if (std::exchange(out_.renew_transport, false)) parts_.network.renewTransport(id());
-    if (!out_.arrivals.empty()) poke();
+    if (process_->links.flush(now(), parts_.network, id())) poke();
     if (process_->stopped) return crash();
-    wakeAt(process_->session.nextDeadline());
+    wakeAt(process_->links.nextDeadline());
     wakeAt(process_->core->nextDeadline());
 }
 
@@ -124,6 +120,9 @@ void AgentNode::onArrival(DialerArrival arrival, agent::Output& output) {
         ++process_->connections;
         process_->core->step(agent::MasterConnected{}, now(), wall, output);
     } else if (const auto* message = std::get_if<dialed::Message>(&arrival)) {
+        if (process_->links.leader()) {
+            parts_.checker.followed(*process_->links.leader(), process_->links.highestEpoch());
+        }
         absl::StatusOr<ToAgent> decoded = decodeToAgent(*message->body);
         parts_.checker.require(decoded.ok(),
                                absl::StrCat("the master's message does not decode: ", decoded.status().message()));
@@ -154,7 +153,7 @@ void AgentNode::perform(agent::Effect effect) {
         if (to_master->connection != process_->connections) return; // meant for an earlier session
         checkDurable(to_master->message);
         if (parts_.trace.on()) trace("-> " + show(to_master->message));
-        process_->session.send(process_->session.session(), makeBody(encode(to_master->message)), now(), out_);
+        process_->links.send(makeBody(encode(to_master->message)), now());
     } else if (const auto* launch = std::get_if<agent::LaunchContainer>(&effect)) {
         const TaskKey key{launch->framework.id, launch->task.id};
         parts_.checker.launched(options_.info.hostname, key, launch->task.resources, intentDurable(key));

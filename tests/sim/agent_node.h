@@ -7,9 +7,9 @@
 
 #include "agent/core/agent.h"
 #include "protocol/output_commit.h"
-#include "protocol/session.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/links.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
@@ -33,13 +33,14 @@ public:
         const Trace& trace;
         NodeId master;
         bool check_each_turn = true;
+        std::vector<NodeId> standbys = {}; // further masters
     };
 
     AgentNode(const Parts& parts, agent::Agent::Options options, const Machine::Options& machine);
 
     const agent::Agent* core() const { return process_ ? process_->core.get() : nullptr; }
     const Machine& machine() const { return machine_; }
-    std::uint64_t refusedEpochs() const { return session_counters_.refused_epoch; }
+    const Links::Counters& linksCounters() const { return links_counters_; }
 
     void crashShim() { machine_.crashShim(); }
     void reboot();
@@ -54,15 +55,14 @@ protected:
 
 private:
     struct Process {
-        Process(std::uint64_t highest_epoch, std::uint64_t seed, SessionCounters& counters, Time now)
-            : rng(seed), session(0, highest_epoch, rng, counters, now) {}
+        Process(std::uint64_t highest_epoch, std::uint64_t seed, Links::Counters& counters)
+            : rng(seed), links(highest_epoch, rng, counters) {}
         Rng rng; // this process's own chance, so that a process's draws don't depend on others'
-        DialerSession session;
+        Links links;
         OutputCommit<agent::Effect> commit;
         bool stopped = false;
         std::uint64_t connections = 0; // sessions so far, as the core counts them
         std::unique_ptr<agent::Agent> core;
-        std::vector<Frame> frames;
         std::vector<agent::Input> inbox;
     };
 
@@ -77,10 +77,9 @@ private:
     agent::Agent::Options options_;
     Machine machine_;
     Disk<agent::Record> disk_;
-    std::uint64_t highest_epoch_ = 0;  // on disk
-    SessionCounters session_counters_; // over all lives
+    std::uint64_t highest_epoch_ = 0; // on disk
+    Links::Counters links_counters_;  // over all lives
     std::unique_ptr<Process> process_;
-    DialerSession::Output out_;
 };
 
 } // namespace stoa::sim

@@ -99,28 +99,46 @@ void Checker::ended(const std::string& machine, const TaskKey& key) {
 
 void Checker::machineTotal(const std::string& machine, const Resources& total) { machines_[machine].total = total; }
 
-void Checker::masterStarted() { revealed_.clear(); }
+void Checker::masterStarted(NodeId master) { revealed_[master].clear(); }
 
-void Checker::revealed(const master::Delta& delta) {
+void Checker::tookOffice(NodeId master, std::uint64_t epoch) {
+    const std::uint64_t last = offices_.empty() ? 0 : offices_.rbegin()->first;
+    require(epoch > last, absl::StrCat("master ", master, " took office under epoch ", epoch, " after ", last));
+    offices_[epoch] = master;
+}
+
+void Checker::wroteRegistry(NodeId master, std::uint64_t epoch) {
+    require(!offices_.empty() && offices_.rbegin()->first == epoch && offices_.rbegin()->second == master,
+            absl::StrCat("master ", master, " of epoch ", epoch, " moved the registry after it was deposed"));
+}
+
+void Checker::followed(NodeId master, std::uint64_t epoch) {
+    const auto office = offices_.find(epoch);
+    require(office == offices_.end() || office->second == master,
+            absl::StrCat("a follower heard master ", master, " under epoch ", epoch, ", which is another's"));
+}
+
+void Checker::revealed(NodeId master, const master::Delta& delta) {
     if (const auto* made = std::get_if<master::OfferMade>(&delta)) {
         require(offers_seen_.insert(made->offer.id).second, "an offer id was used twice: " + made->offer.id.value());
     }
-    apply(revealed_, delta);
+    apply(revealed_[master], delta);
 }
 
-void Checker::compare(const std::vector<master::Delta>& state) {
+void Checker::compare(NodeId master, const std::vector<master::Delta>& state) {
+    const std::map<std::string, std::string>& revealed = revealed_[master];
     std::map<std::string, std::string> expected;
     for (const master::Delta& delta : state) apply(expected, delta);
-    if (expected == revealed_) return;
+    if (expected == revealed) return;
     for (const auto& [key, value] : expected) {
-        auto found = revealed_.find(key);
-        if (found == revealed_.end()) return require(false, "the stream did not reveal " + key + " = " + value);
+        auto found = revealed.find(key);
+        if (found == revealed.end()) return require(false, "the stream did not reveal " + key + " = " + value);
         if (found->second != value) {
             return require(false,
                            absl::StrCat("the stream says ", key, " = ", found->second, ", the state says ", value));
         }
     }
-    for (const auto& [key, value] : revealed_) {
+    for (const auto& [key, value] : revealed) {
         if (expected.count(key) == 0) return require(false, "the stream still shows " + key + " = " + value);
     }
 }

@@ -10,6 +10,7 @@
 #include "agent/core/events.h"
 #include "master/core/events.h"
 #include "protocol/message/framework.h"
+#include "tests/sim/event_queue.h"
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
@@ -34,10 +35,18 @@ public:
     void machineTotal(const std::string& machine, const Resources& total);
 
     // ---- Seen from a master --------------------------------------------------------------------------------------
-    void masterStarted();
-    void revealed(const master::Delta& delta);
+    // One that steps into its office, or starts; what it reveals counts from nothing. Two may be at it, when one of them
+    // doesn't know yet that it was deposed.
+    void masterStarted(NodeId master);
+    void revealed(NodeId master, const master::Delta& delta);
     // Called when nothing is held back: the revealed deltas must add up to `state`.
-    void compare(const std::vector<master::Delta>& state);
+    void compare(NodeId master, const std::vector<master::Delta>& state);
+    // ZooKeeper has given it the office.
+    void tookOffice(NodeId master, std::uint64_t epoch);
+    // ZooKeeper has carried out a write of one that leads under this epoch, as it believes.
+    void wroteRegistry(NodeId master, std::uint64_t epoch);
+    // A follower has done what a master said under this epoch.
+    void followed(NodeId master, std::uint64_t epoch);
 
     void require(bool holds, const std::string& what) {
         if (!holds && violation_.empty()) violation_ = what;
@@ -67,8 +76,10 @@ private:
     absl::flat_hash_map<FrameworkId, std::uint64_t> epochs_;
     absl::flat_hash_set<TaskKey> launched_;
     std::map<std::string, MachineSeen> machines_;
-    absl::flat_hash_set<OfferId> offers_seen_;    // ever
-    std::map<std::string, std::string> revealed_; // the read model: what it is, in one line a thing
+    absl::flat_hash_set<OfferId> offers_seen_; // ever
+    // By master, the read model: what it is, in one line a thing.
+    std::map<NodeId, std::map<std::string, std::string>> revealed_;
+    std::map<std::uint64_t, NodeId> offices_; // by epoch
 };
 
 } // namespace stoa::sim

@@ -27,14 +27,19 @@ enum class Fault : std::uint8_t {
     kLaunchFailure, // the container does not start
     kTaskFailure,   // the command fails
     kOutOfMemory,
-    kRetire, // no fault: the operator ends an agent for good, and starts it again later
+    kZooKeeperCut,  // a master and ZooKeeper don't hear each other for a while
+    kZooKeeperLoss, // a master's connection to ZooKeeper breaks, and nobody knows whether its last call was carried out
+    kLateExpiry,    // a session that is over lives on for a while
+    kMidwayPause,   // a master stands still with its output queued
+    kRetire,        // no fault: the operator ends an agent for good, and starts it again later
 };
-inline constexpr std::size_t kFaults = 16;
+inline constexpr std::size_t kFaults = 20;
 
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "drop",           "duplicate",       "reorder",       "delay",  "partition", "master_crash",
-    "agent_crash",    "framework_crash", "shim_crash",    "reboot", "pause",     "slow_disk",
-    "launch_failure", "task_failure",    "out_of_memory", "retire"};
+    "drop",          "duplicate",      "reorder",         "delay",        "partition",
+    "master_crash",  "agent_crash",    "framework_crash", "shim_crash",   "reboot",
+    "pause",         "slow_disk",      "launch_failure",  "task_failure", "out_of_memory",
+    "zookeeper_cut", "zookeeper_loss", "late_expiry",     "midway_pause", "retire"};
 
 using FaultCounts = std::array<std::uint64_t, kFaults>;
 
@@ -60,9 +65,13 @@ struct FaultPlan {
         set(Fault::kShimCrash, 3'000);
         set(Fault::kReboot, 2'000);
         set(Fault::kPause, 6'000);
+        set(Fault::kZooKeeperCut, 8'000);
+        set(Fault::kMidwayPause, 8'000);
         set(Fault::kRetire, 2'000);
         // Per commit, per launch.
         set(Fault::kSlowDisk, 10'000);
+        set(Fault::kZooKeeperLoss, 5'000);
+        set(Fault::kLateExpiry, 300'000);
         set(Fault::kLaunchFailure, 30'000);
         set(Fault::kTaskFailure, 50'000);
         set(Fault::kOutOfMemory, 20'000);

@@ -11,9 +11,9 @@ namespace stoa::sim {
 
 FrameworkNode::FrameworkNode(const Parts& parts, const MakeBrain& make_brain)
     : Node(parts.queue), parts_(parts), brain_(make_brain(id(), [this] { poke(); })) {
-    parts_.network.attach(id(), [this](const Connection&, Frame frame) {
+    parts_.network.attach(id(), [this](const Connection& connection, Frame frame) {
         if (!up()) return;
-        process_->frames.push_back(std::move(frame));
+        process_->links.onFrame(connection.acceptor, std::move(frame));
         poke();
     });
 }
@@ -25,7 +25,7 @@ void FrameworkNode::begin() {
     options.framework = brain_->info();
     options.suppressed_roles = brain_->suppressedRoles();
     options.explicit_acknowledgements = brain_->explicitAcknowledgements();
-    process_ = std::make_unique<Process>(parts_.rng.next(), std::move(options), session_counters_, now());
+    process_ = std::make_unique<Process>(parts_.rng.next(), std::move(options), links_counters_);
 }
 
 void FrameworkNode::end() {
@@ -36,9 +36,9 @@ void FrameworkNode::end() {
 
 void FrameworkNode::run() {
     sdk::DriverOutput& output = process_->output;
-    for (Frame& frame : std::exchange(process_->frames, {})) process_->session.onFrame(std::move(frame), now(), out_);
-    process_->session.tick(now(), out_);
-    for (DialerArrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival));
+    const std::optional<NodeId> master = parts_.first_master ? parts_.first_master() : parts_.master;
+    if (master) process_->links.look(*master, now());
+    for (DialerArrival& arrival : process_->links.take(now())) onArrival(std::move(arrival));
     tell();
     brain_->wake(now());
     for (const Call& call : brain_->takeCalls()) {
@@ -52,18 +52,15 @@ void FrameworkNode::run() {
         }
     }
     for (const AddressedCall& call : std::exchange(output.calls, {})) {
-        process_->session.send(process_->session.session(), makeBody(encode(call)), now(), out_);
+        process_->links.send(makeBody(encode(call)), now());
     }
     // Its last call may be lost with its process; then the framework ends when its failover timeout has passed.
     const bool over = brain_->over();
-    if (over) process_->session.close("torn down", now(), out_);
-    process_->session.flush(now(), out_);
-    for (Frame& frame : std::exchange(out_.frames, {}))
-        parts_.network.dialerSends(parts_.network.connectionOf(id()), parts_.master, std::move(frame));
-    if (std::exchange(out_.renew_transport, false)) parts_.network.renewTransport(id());
+    if (over) process_->links.close("torn down", now());
+    const bool more = process_->links.flush(now(), parts_.network, id());
     if (over) return crash();
-    if (!out_.arrivals.empty()) poke();
-    wakeAt(process_->session.nextDeadline());
+    if (more) poke();
+    wakeAt(process_->links.nextDeadline());
     wakeAt(brain_->nextDeadline());
 }
 
@@ -72,6 +69,9 @@ void FrameworkNode::onArrival(DialerArrival arrival) {
     if (const auto* connected = std::get_if<dialed::Connected>(&arrival)) {
         process_->driver.step(sdk::Connected{connected->epoch}, now(), output);
     } else if (const auto* message = std::get_if<dialed::Message>(&arrival)) {
+        if (process_->links.leader()) {
+            parts_.checker.followed(*process_->links.leader(), process_->links.highestEpoch());
+        }
         absl::StatusOr<Event> event = decodeEvent(*message->body);
         parts_.checker.require(event.ok(), absl::StrCat("an event does not decode: ", event.status().message()));
         if (!event.ok()) return;

@@ -5,15 +5,16 @@
 #pragma once
 
 #include "frameworks/sdk/driver_core.h"
-#include "protocol/session.h"
 #include "tests/sim/brain.h"
 #include "tests/sim/checker.h"
+#include "tests/sim/links.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
 #include "tests/sim/trace.h"
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace stoa::sim {
@@ -27,6 +28,8 @@ public:
         Rng& rng;
         const Trace& trace;
         NodeId master;
+        // Of several: the one that stands first for office, as a follower sees it, late.
+        std::function<std::optional<NodeId>()> first_master = {};
     };
     // Makes the brain, which may poke the node (from a disk's completion) and belongs to it.
     using MakeBrain = std::function<std::unique_ptr<Brain>(NodeId, std::function<void()> poke)>;
@@ -34,6 +37,11 @@ public:
     FrameworkNode(const Parts& parts, const MakeBrain& make_brain);
 
     Brain& brain() { return *brain_; }
+    const Links::Counters& linksCounters() const { return links_counters_; }
+    // Another master stands first.
+    void lookAgain() {
+        if (up()) poke();
+    }
     const sdk::DriverCore* driver() const { return process_ ? &process_->driver : nullptr; }
     // For a brain that wants an answer at once, as a scheduler does of its driver; Unavailable while the process is down.
     absl::Status say(Call call);
@@ -45,12 +53,11 @@ protected:
 
 private:
     struct Process {
-        Process(std::uint64_t seed, sdk::DriverCore::Options options, SessionCounters& counters, Time now)
-            : rng(seed), session(0, 0, rng, counters, now), driver(std::move(options)) {}
+        Process(std::uint64_t seed, sdk::DriverCore::Options options, Links::Counters& counters)
+            : rng(seed), links(0, rng, counters), driver(std::move(options)) {}
         Rng rng;
-        DialerSession session;
+        Links links;
         sdk::DriverCore driver;
-        std::vector<Frame> frames;
         sdk::DriverOutput output; // of the driver, to be carried out in this turn
     };
 
@@ -59,9 +66,8 @@ private:
 
     Parts parts_;
     std::unique_ptr<Brain> brain_;
-    SessionCounters session_counters_; // over all lives
+    Links::Counters links_counters_; // over all lives
     std::unique_ptr<Process> process_;
-    DialerSession::Output out_;
 };
 
 } // namespace stoa::sim

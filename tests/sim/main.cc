@@ -25,6 +25,7 @@ struct Flags {
     std::uint64_t seed = 1;
     std::string seeds;
     std::uint32_t agents = 0;
+    std::uint32_t masters = 0;
     std::uint32_t tasks = 0;
     std::string faults;
     double fault_seconds = 0;
@@ -38,6 +39,7 @@ struct Flags {
 WorldOptions optionsOf(std::uint64_t seed, const Flags& flags, const FaultPlan& faults) {
     WorldOptions options = WorldOptions::ofSeed(seed);
     if (flags.agents > 0) options.agents = flags.agents;
+    if (flags.masters > 0) options.masters = flags.masters;
     if (flags.tasks > 0) options.tasks = flags.tasks;
     if (!flags.faults.empty()) options.faults = faults;
     if (flags.fault_seconds > 0) {
@@ -130,6 +132,8 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--seeds", flags.seeds,
                    "Several seeds instead, each a test: 1-50, or 3,9,20-30, or @FILE of such lists");
+    app.add_option("--masters", flags.masters,
+                   "How many masters; several elect a leader by ZooKeeper (default: drawn from the seed, 1 or 3)");
     app.add_option("--agents", flags.agents, "How many agents (default: drawn from the seed)");
     app.add_option("--tasks", flags.tasks, "How many tasks over all frameworks (default: drawn from the seed)");
     app.add_option("--faults", flags.faults, "all, none, or names with commas (default: drawn from the seed)");

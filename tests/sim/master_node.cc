@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -29,7 +30,7 @@ std::string nameOf(const Connection& connection) {
     return absl::StrCat(connection.dialer, ".", connection.life, ".", connection.transport);
 }
 
-Connection connectionNamed(std::string_view name) {
+Connection connectionNamed(NodeId acceptor, std::string_view name) {
     std::array<std::uint32_t, 3> parts{};
     std::size_t part = 0;
     for (char c : name) {
@@ -39,17 +40,17 @@ Connection connectionNamed(std::string_view name) {
             parts[part] = parts[part] * 10 + static_cast<std::uint32_t>(c - '0');
         }
     }
-    return {parts[0], parts[1], parts[2]};
+    return {parts[0], acceptor, parts[1], parts[2]};
 }
 
 } // namespace
 
-MasterNode::Process::Process(std::uint64_t epoch, master::Options options, master::Recovered recovered, Time now)
-    : sessions(epoch), core(std::move(options), std::move(recovered), now, WallTime{now.time_since_epoch().count()}) {}
+MasterNode::Process::Process(std::uint64_t epoch) : sessions(epoch) {}
 
 MasterNode::MasterNode(const Parts& parts, master::Options options)
     : Node(parts.queue), parts_(parts), options_(std::move(options)),
       disk_(parts.queue, parts.rng, parts.counts, parts.faults) {
+    if (parts.zookeeper != nullptr) absl::StrAppend(&name_, id());
     parts_.network.attach(id(), [this](const Connection& from, Frame frame) {
         if (!up()) return;
         process_->inbox.emplace_back(from, std::move(frame));
@@ -58,19 +59,81 @@ MasterNode::MasterNode(const Parts& parts, master::Options options)
 }
 
 void MasterNode::begin() {
-    parts_.trace.line("master", "starts");
+    trace("starts");
+    if (parts_.zookeeper == nullptr) {
+        process_ = std::make_unique<Process>(++epoch_);
+        lead(master::Recovered{disk_.records()});
+        return;
+    }
+    epoch_ = 0;
+    process_ = std::make_unique<Process>(0);
+    process_->office.emplace(id(), *parts_.zookeeper, *parts_.registry, parts_.checker, [this] { poke(); });
+}
+
+void MasterNode::lead(master::Recovered recovered) {
     master::Options options = options_;
-    options.epoch = ++epoch_;
-    process_ = std::make_unique<Process>(epoch_, std::move(options), master::Recovered{disk_.records()}, now());
-    parts_.checker.masterStarted();
+    options.epoch = epoch_;
+    process_->core = std::make_unique<master::Master>(std::move(options), std::move(recovered), now(),
+                                                      WallTime{now().time_since_epoch().count()});
+    parts_.checker.masterStarted(id());
     // The new life's readers start from a snapshot; all of it was durable.
-    for (const master::Delta& delta : process_->core.snapshot()) parts_.checker.revealed(delta);
+    for (const master::Delta& delta : process_->core->snapshot()) parts_.checker.revealed(id(), delta);
+}
+
+// True when this process leads, or may: else it has ended, or only keeps its sessions.
+bool MasterNode::turnOfOffice() {
+    Office::News news = process_->office->turn(now());
+    if (news.step_down) {
+        trace("steps down: " + *news.step_down);
+        // What the network thread had to say it has said already.
+        sendFrames();
+        crash();
+        parts_.ended(*this);
+        return false;
+    }
+    if (news.lead) {
+        epoch_ = process_->office->epoch();
+        trace(absl::StrCat("leads, epoch ", epoch_));
+        process_->sessions.lead(epoch_);
+        lead(*std::move(news.lead));
+    }
+    if (process_->core != nullptr) process_->commit.durable(process_->office->durable());
+    return process_->core != nullptr;
+}
+
+void MasterNode::pauseMidway(Duration length) {
+    if (!up()) return;
+    midway_ = length;
+    poke();
+}
+
+// Frames that a process has handed over when it is stopped leave it when it goes on.
+void MasterNode::sendFrames() {
+    std::vector<SessionTable::FrameTo> frames = std::exchange(out_.frames, {});
+    if (!midway_ || frames.empty()) {
+        for (SessionTable::FrameTo& frame : frames) {
+            parts_.network.acceptorSends(connectionNamed(id(), frame.connection), std::move(frame.frame));
+        }
+        return;
+    }
+    ++parts_.counts[static_cast<std::size_t>(Fault::kMidwayPause)];
+    const Duration length = *std::exchange(midway_, std::nullopt);
+    auto held = std::make_shared<std::vector<SessionTable::FrameTo>>(std::move(frames));
+    trace("stops with its output queued");
+    queue_.schedule(id(), std::chrono::microseconds(1), [this, held] {
+        for (SessionTable::FrameTo& frame : *held) {
+            parts_.network.acceptorSends(connectionNamed(id(), frame.connection), std::move(frame.frame));
+        }
+    });
+    pause(length);
 }
 
 void MasterNode::end() {
-    parts_.trace.line("master", "crashes");
+    trace("crashes");
     process_.reset();
     disk_.crash();
+    midway_.reset();
+    out_ = {};
 }
 
 void MasterNode::run() {
@@ -80,38 +143,47 @@ void MasterNode::run() {
         process_->sessions.onFrame(nameOf(from), std::move(frame), now(), out_);
     }
     process_->sessions.tick(now(), out_);
+    if (process_->office && !turnOfOffice()) {
+        if (!up()) return;
+        // A standby: peers come and go, and say nothing.
+        for (Arrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival), output);
+        process_->sessions.flush(now(), out_);
+        sendFrames();
+        wakeAt(process_->sessions.nextDeadline());
+        wakeAt(process_->office->nextDeadline());
+        return;
+    }
     for (Arrival& arrival : std::exchange(out_.arrivals, {})) onArrival(std::move(arrival), output);
-    process_->core.step(master::Wake{}, now(), wall, output);
-    process_->core.turn(now(), wall, output);
+    process_->core->step(master::Wake{}, now(), wall, output);
+    process_->core->turn(now(), wall, output);
     carryOut(std::move(output));
 
     if (parts_.check_each_turn) {
-        const absl::Status status = process_->core.check();
+        const absl::Status status = process_->core->check();
         parts_.checker.require(status.ok(), std::string(status.message()));
-        if (process_->commit.heldCount() == 0) parts_.checker.compare(process_->core.snapshot());
+        if (process_->commit.heldCount() == 0) parts_.checker.compare(id(), process_->core->snapshot());
     }
     process_->sessions.flush(now(), out_);
-    for (SessionTable::FrameTo& frame : std::exchange(out_.frames, {})) {
-        parts_.network.acceptorSends(id(), connectionNamed(frame.connection), std::move(frame.frame));
-    }
+    sendFrames();
     // What sending led to (a full outbox) is looked at in a turn of its own.
     if (!out_.arrivals.empty()) poke();
     wakeAt(process_->sessions.nextDeadline());
-    wakeAt(process_->core.nextDeadline());
+    wakeAt(process_->core->nextDeadline());
+    if (process_->office) wakeAt(process_->office->nextDeadline());
 }
 
 void MasterNode::onArrival(Arrival arrival, master::Output& output) {
     const WallTime wall{now().time_since_epoch().count()};
     if (const auto* opened = std::get_if<arrival::Opened>(&arrival)) {
         const std::string connection(process_->sessions.connectionOf(opened->peer).value_or(""));
-        process_->kinds[opened->peer] = parts_.kind_of(connectionNamed(connection).dialer);
+        process_->kinds[opened->peer] = parts_.kind_of(connectionNamed(id(), connection).dialer);
     } else if (const auto* message = std::get_if<arrival::Message>(&arrival)) {
         onMessage(message->peer, message->body, output);
     } else {
         const auto& gone = std::get<arrival::Gone>(arrival);
         process_->kinds.erase(gone.peer);
-        parts_.trace.line("master", absl::StrCat("peer ", gone.peer, " gone: ", gone.why));
-        process_->core.step(master::PeerGone{gone.peer}, now(), wall, output);
+        trace(absl::StrCat("peer ", gone.peer, " gone: ", gone.why));
+        if (process_->core != nullptr) process_->core->step(master::PeerGone{gone.peer}, now(), wall, output);
     }
 }
 
@@ -124,20 +196,22 @@ void MasterNode::onMessage(Peer peer, const Body& body, master::Output& output) 
         parts_.checker.require(message.ok(),
                                absl::StrCat("an agent's message does not decode: ", message.status().message()));
         if (!message.ok()) return;
-        if (parts_.trace.on()) parts_.trace.line("master", absl::StrCat("<- ", peer, " ", show(*message)));
-        process_->core.step(master::AgentMessage{peer, *std::move(message)}, now(), wall, output);
+        if (parts_.trace.on()) trace(absl::StrCat("<- ", peer, " ", show(*message)));
+        process_->core->step(master::AgentMessage{peer, *std::move(message)}, now(), wall, output);
         return;
     }
     absl::StatusOr<AddressedCall> call = decodeCall(*body);
     parts_.checker.require(call.ok(), absl::StrCat("a framework's call does not decode: ", call.status().message()));
     if (!call.ok()) return;
-    if (parts_.trace.on()) parts_.trace.line("master", absl::StrCat("<- ", peer, " ", show(call->call)));
-    process_->core.step(master::FrameworkCall{peer, std::move(call->framework), std::move(call->call)}, now(), wall,
-                        output);
+    if (parts_.trace.on()) trace(absl::StrCat("<- ", peer, " ", show(call->call)));
+    process_->core->step(master::FrameworkCall{peer, std::move(call->framework), std::move(call->call)}, now(), wall,
+                         output);
 }
 
 void MasterNode::carryOut(master::Output output) {
-    if (!output.records.empty()) {
+    if (process_->office) {
+        process_->office->append(std::move(output.records), process_->core->recordsAppended());
+    } else if (!output.records.empty()) {
         disk_.append(id(), std::move(output.records), [this](RecordNumber number) {
             process_->commit.durable(number);
             poke();
@@ -153,29 +227,29 @@ void MasterNode::carryOut(master::Output output) {
 void MasterNode::perform(master::Effect effect) {
     if (const auto* to_agent = std::get_if<master::ToAgentPeer>(&effect)) {
         checkDurable(to_agent->message);
-        if (parts_.trace.on())
-            parts_.trace.line("master", absl::StrCat("-> ", to_agent->peer, " ", show(to_agent->message)));
+        if (parts_.trace.on()) trace(absl::StrCat("-> ", to_agent->peer, " ", show(to_agent->message)));
         process_->sessions.send(to_agent->peer, makeBody(encode(to_agent->message)), now(), out_);
     } else if (const auto* to_framework = std::get_if<master::ToFrameworkPeer>(&effect)) {
         checkDurable(to_framework->event);
-        if (parts_.trace.on())
-            parts_.trace.line("master", absl::StrCat("-> ", to_framework->peer, " ", show(to_framework->event)));
+        if (parts_.trace.on()) trace(absl::StrCat("-> ", to_framework->peer, " ", show(to_framework->event)));
         process_->sessions.send(to_framework->peer, makeBody(encode(to_framework->event)), now(), out_);
     } else if (const auto* close = std::get_if<master::ClosePeer>(&effect)) {
         process_->kinds.erase(close->peer);
-        parts_.trace.line("master", absl::StrCat("close ", close->peer, ": ", close->why));
+        trace(absl::StrCat("close ", close->peer, ": ", close->why));
         process_->sessions.close(close->peer, close->why, now());
     } else if (const auto* answer = std::get_if<master::CallAnswered>(&effect)) {
-        parts_.trace.line("master", absl::StrCat("answer ", answer->peer, ": ", answer->status.ToString()));
+        trace(absl::StrCat("answer ", answer->peer, ": ", answer->status.ToString()));
     } else {
-        parts_.checker.revealed(std::get<master::Delta>(effect));
+        parts_.checker.revealed(id(), std::get<master::Delta>(effect));
     }
 }
 
 template <class R>
 bool MasterNode::onDisk(const std::function<bool(const R&)>& is) const {
-    const auto end = disk_.records().begin() + static_cast<std::ptrdiff_t>(disk_.durableCount());
-    return std::any_of(disk_.records().begin(), end, [&is](const master::Record& record) {
+    const std::vector<master::Record>& records = process_->office ? *parts_.registry : disk_.records();
+    const std::size_t count = process_->office ? records.size() : disk_.durableCount();
+    const auto end = records.begin() + static_cast<std::ptrdiff_t>(count);
+    return std::any_of(records.begin(), end, [&is](const master::Record& record) {
         const R* found = std::get_if<R>(&record);
         return found != nullptr && is(*found);
     });

@@ -11,12 +11,15 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
+#include "tests/sim/office.h"
 #include "tests/sim/trace.h"
 
 #include <absl/container/flat_hash_map.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace stoa::sim {
@@ -37,13 +40,26 @@ public:
         const Trace& trace;
         KindOf kind_of;
         bool check_each_turn = true; // O(everything) per turn: for small worlds
+        // With several masters: where they elect a leader, and what it has stored there. Null: this one leads alone, on a
+        // disk of its own.
+        ZooKeeperModel* zookeeper = nullptr;
+        RegistryLog* registry = nullptr;
+        // A leader stepped down, and its process ended.
+        std::function<void(MasterNode&)> ended = {};
     };
 
     MasterNode(const Parts& parts, master::Options options);
 
-    const master::Master* core() const { return process_ ? &process_->core : nullptr; }
+    // Null while it doesn't lead.
+    const master::Master* core() const { return process_ ? process_->core.get() : nullptr; }
     std::uint64_t epoch() const { return epoch_; }
-    void stopFaults() { disk_.stopFaults(); }
+    bool leads() const { return core() != nullptr && (!process_->office || process_->office->leads(now())); }
+    // Stands still in the middle of its next turn: what it says then leaves it when it goes on.
+    void pauseMidway(Duration length);
+    void stopFaults() {
+        disk_.stopFaults();
+        midway_.reset();
+    }
 
 protected:
     void begin() override;
@@ -52,14 +68,19 @@ protected:
 
 private:
     struct Process {
-        Process(std::uint64_t epoch, master::Options options, master::Recovered recovered, Time now);
+        explicit Process(std::uint64_t epoch);
         SessionTable sessions;
-        master::Master core;
+        std::optional<Office> office; // of several masters
+        std::unique_ptr<master::Master> core;
         OutputCommit<master::Effect> commit;
         absl::flat_hash_map<Peer, Kind> kinds;
         std::vector<std::pair<Connection, Frame>> inbox;
     };
 
+    void trace(const std::string& what) const { parts_.trace.line(name_, what); }
+    void lead(master::Recovered recovered);
+    bool turnOfOffice();
+    void sendFrames();
     void onArrival(Arrival arrival, master::Output& output);
     void onMessage(Peer peer, const Body& body, master::Output& output);
     void carryOut(master::Output output);
@@ -72,7 +93,9 @@ private:
     Parts parts_;
     master::Options options_;
     Disk<master::Record> disk_;
-    std::uint64_t epoch_ = 0; // on disk, raised durably before a process starts
+    std::string name_ = "master";
+    std::uint64_t epoch_ = 0; // alone: on disk, raised durably before a process starts; else that of its office
+    std::optional<Duration> midway_;
     std::unique_ptr<Process> process_;
     SessionTable::Output out_;
 };

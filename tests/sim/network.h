@@ -25,6 +25,7 @@ namespace stoa::sim {
 
 struct Connection {
     NodeId dialer = 0;
+    NodeId acceptor = 0;
     std::uint32_t life = 0;
     std::uint32_t transport = 0;
 };
@@ -42,20 +43,18 @@ public:
         receivers_[node] = std::move(receive);
     }
 
-    void dialerSends(const Connection& connection, NodeId acceptor, Frame frame) {
-        send(connection, connection.dialer, acceptor, std::move(frame));
+    void dialerSends(const Connection& connection, Frame frame) {
+        send(connection, connection.dialer, connection.acceptor, std::move(frame));
     }
-    void acceptorSends(NodeId acceptor, const Connection& connection, Frame frame) {
-        send(connection, acceptor, connection.dialer, std::move(frame));
+    void acceptorSends(const Connection& connection, Frame frame) {
+        send(connection, connection.acceptor, connection.dialer, std::move(frame));
     }
-    // The dialer's connection in its present life.
-    Connection connectionOf(NodeId dialer) const {
-        return {dialer, queue_.life(dialer), dialer < transports_.size() ? transports_[dialer] : 0};
+    // The dialer's connection to the acceptor in its present life.
+    Connection connectionOf(NodeId dialer, NodeId acceptor) const {
+        const auto renewed = transports_.find({dialer, acceptor});
+        return {dialer, acceptor, queue_.life(dialer), renewed == transports_.end() ? 0 : renewed->second};
     }
-    void renewTransport(NodeId dialer) {
-        if (transports_.size() <= dialer) transports_.resize(dialer + 1);
-        ++transports_[dialer];
-    }
+    void renewTransport(NodeId dialer, NodeId acceptor) { ++transports_[{dialer, acceptor}]; }
 
     void cut(NodeId from, NodeId to, Time until) { links_[{from, to}].cut_until = until; }
     void stopFaults() {
@@ -95,7 +94,7 @@ private:
         if (!strikes(Fault::kReorder)) at = std::max(at, link.last_arrival);
         link.last_arrival = std::max(link.last_arrival, at);
         queue_.schedule(to, at - queue_.now(), [this, connection, to, frame = std::move(frame)]() mutable {
-            const Connection present = connectionOf(connection.dialer);
+            const Connection present = connectionOf(connection.dialer, connection.acceptor);
             const bool stands = present.life == connection.life && present.transport == connection.transport;
             if (to != connection.dialer || stands) receivers_[to](connection, std::move(frame));
         });
@@ -107,8 +106,8 @@ private:
     FaultPlan faults_;
     std::uint64_t sent_ = 0;
     std::vector<Receive> receivers_;
-    std::vector<std::uint32_t> transports_;                      // by dialer: how often it was renewed
-    absl::flat_hash_map<std::pair<NodeId, NodeId>, Link> links_; // never iterated for a decision
+    absl::flat_hash_map<std::pair<NodeId, NodeId>, std::uint32_t> transports_; // how often a dialer renewed it
+    absl::flat_hash_map<std::pair<NodeId, NodeId>, Link> links_;               // never iterated for a decision
 };
 
 } // namespace stoa::sim

@@ -25,6 +25,14 @@ std::string tables(const FaultCounts& faults, const Checker::Transitions& transi
     return text;
 }
 
+std::string elections(std::uint64_t worlds, std::uint64_t failovers, std::uint64_t refused, std::uint64_t expired,
+                      std::uint64_t zombies) {
+    return absl::StrFormat(
+        "  %d with elected masters: %d fail-overs seen, %d stale epochs refused, %d sessions expired, "
+        "%d came back late\n",
+        worlds, failovers, refused, expired, zombies);
+}
+
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 } // namespace
@@ -33,6 +41,10 @@ std::string describe(const WorldOptions& options, const Report& report) {
     std::string text =
         absl::StrFormat("seed %d: %d agents, %d tasks, %.1f s of virtual time, %d events, %d frames\n", options.seed,
                         options.agents, options.tasks, seconds(report.virtual_time), report.events, report.frames);
+    if (report.masters > 1) {
+        absl::StrAppend(&text, elections(1, report.failovers, report.refused_epochs, report.sessions_expired,
+                                         report.zombie_sessions));
+    }
     absl::StrAppend(&text, tables(report.faults, report.transitions));
     absl::StrAppendFormat(&text, "  digest %016x\n", report.digest);
     if (!report.violation.empty()) {
@@ -51,16 +63,31 @@ void Totals::add(const WorldOptions& options, const Report& report) {
         for (std::size_t to = 0; to < kTaskStates; ++to) transitions[from][to] += report.transitions[from][to];
     }
     events += report.events;
+    if (report.masters > 1) {
+        ++elected;
+        refused_epochs += report.refused_epochs;
+        failovers += report.failovers;
+        sessions_expired += report.sessions_expired;
+        zombie_sessions += report.zombie_sessions;
+    }
     virtual_time += report.virtual_time;
 }
 
 std::string describe(const Totals& totals) {
     return absl::StrFormat("%.0f s of virtual time, %d events\n", seconds(totals.virtual_time), totals.events) +
+           elections(totals.elected, totals.failovers, totals.refused_epochs, totals.sessions_expired,
+                     totals.zombie_sessions) +
            tables(totals.faults, totals.transitions);
 }
 
 std::vector<std::string> unreached(const Totals& totals) {
     std::vector<std::string> missing;
+    if (totals.elected > 0) {
+        if (totals.failovers == 0) missing.push_back("nobody ever saw a fail-over between masters");
+        if (totals.refused_epochs == 0) missing.push_back("no stale epoch was ever refused");
+        if (totals.sessions_expired == 0) missing.push_back("no session with ZooKeeper ever expired");
+        if (totals.zombie_sessions == 0) missing.push_back("no session with ZooKeeper ever came back after its time");
+    }
     for (std::size_t i = 0; i < kFaults; ++i) {
         if (totals.enabled[i] > 0 && totals.faults[i] == 0) {
             missing.push_back(absl::StrCat("fault ", std::string(kFaultNames[i]), " was enabled and never happened"));

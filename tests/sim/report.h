@@ -17,6 +17,11 @@ struct Totals {
     Checker::Transitions transitions{};
     FaultCounts enabled{}; // in how many runs each fault was enabled
     std::uint64_t events = 0;
+    std::uint64_t elected = 0; // worlds with several masters; of these:
+    std::uint64_t refused_epochs = 0;
+    std::uint64_t failovers = 0;
+    std::uint64_t sessions_expired = 0;
+    std::uint64_t zombie_sessions = 0;
     Duration virtual_time{0};
 
     void add(const WorldOptions& options, const Report& report);

@@ -13,6 +13,8 @@ namespace {
 
 // When the world looks whether it has come to rest.
 constexpr Duration kRestTick = std::chrono::seconds(5);
+// How often followers look who stands first for office.
+constexpr Duration kLookForMaster = std::chrono::milliseconds(500);
 
 } // namespace
 
@@ -22,6 +24,8 @@ WorldOptions WorldOptions::ofSeed(std::uint64_t seed) {
     options.seed = seed;
     options.agents = static_cast<std::uint32_t>(1 + rng.below(8));
     options.tasks = static_cast<std::uint32_t>(10 + rng.below(80));
+    // In half of them three masters elect a leader.
+    if (Rng(seed ^ 0x3a57).below(2) == 0) options.masters = 3;
     // In some, tasks and faults outlast the time after which an agent is unreachable, so that it comes back with its tasks.
     if (rng.below(2) == 0) {
         options.longest_task = std::chrono::seconds(200);
@@ -39,16 +43,11 @@ WorldOptions WorldOptions::ofSeed(std::uint64_t seed) {
 
 World::World(const WorldOptions& options)
     : options_(options), rng_(options.seed), trace_(queue_, options.trace),
-      network_(queue_, rng_, counts_, options.faults) {
-    // Nodes are numbered as they are made: the master, then agents each with its machine, then frameworks.
-    MasterNode::Parts master_parts{
-        queue_, network_, checker_, rng_, counts_, options.faults, trace_, {}, options.check_each_turn};
-    master_parts.kind_of = [this](NodeId node) {
-        return node >= first_framework_ ? MasterNode::Kind::kFramework : MasterNode::Kind::kAgent;
-    };
-    master::Options master_options;
-    master_options.seed = rng_.next();
-    master_ = std::make_unique<MasterNode>(master_parts, std::move(master_options));
+      network_(queue_, rng_, counts_, options.faults), zookeeper_(queue_, rng_, counts_, options.faults) {
+    // Nodes are numbered as they are made: masters, then agents each with its machine, then frameworks.
+    makeMasters();
+    std::vector<NodeId> standbys;
+    for (std::size_t i = 1; i < masters_.size(); ++i) standbys.push_back(masters_[i]->id());
 
     for (std::uint32_t i = 0; i < options.agents; ++i) {
         agent::Agent::Options agent_options;
@@ -58,12 +57,58 @@ World::World(const WorldOptions& options)
             Resources::cpusMem(static_cast<double>(2 + rng_.below(7)), static_cast<double>(1024 * (1 + rng_.below(8))));
         agent_options.info.isolation = "simulated";
         agent_options.incarnation = {"", absl::StrCat("work-", i)};
-        AgentNode::Parts parts{
-            queue_, network_, checker_, rng_, counts_, options.faults, trace_, master_->id(), options.check_each_turn};
+        AgentNode::Parts parts{queue_,  network_,          checker_,
+                               rng_,    counts_,           options.faults,
+                               trace_,  masters_[0]->id(), options.check_each_turn,
+                               standbys};
         Machine::Options machine{options.faults, options.longest_task};
         agents_.push_back(std::make_unique<AgentNode>(parts, std::move(agent_options), machine));
     }
     makeFrameworks();
+}
+
+void World::makeMasters() {
+    for (std::uint32_t i = 0; i < options_.masters; ++i) {
+        MasterNode::Parts parts{
+            queue_, network_, checker_, rng_, counts_, options_.faults, trace_, {}, options_.check_each_turn};
+        parts.kind_of = [this](NodeId node) {
+            return node >= first_framework_ ? MasterNode::Kind::kFramework : MasterNode::Kind::kAgent;
+        };
+        if (options_.masters > 1) {
+            parts.zookeeper = &zookeeper_;
+            parts.registry = &registry_;
+            parts.ended = [this](MasterNode& master) {
+                queue_.scheduleWorld(std::chrono::milliseconds(rng_.below(2'000)), [&master] {
+                    if (!master.up()) master.start();
+                });
+            };
+        }
+        master::Options options;
+        options.seed = rng_.next();
+        masters_.push_back(std::make_unique<MasterNode>(parts, std::move(options)));
+    }
+    if (options_.masters == 1) first_master_ = masters_[0]->id();
+}
+
+// Frameworks dial the master that stands first, and learn of another some time later.
+void World::lookForMaster() {
+    const std::optional<std::string> first = zookeeper_.first("json.info_");
+    const std::optional<NodeId> seen = first ? std::optional(static_cast<NodeId>(std::stoul(*first))) : first_master_;
+    if (seen != first_master_) {
+        first_master_ = seen;
+        for (auto& framework : frameworks_) framework->lookAgain();
+    }
+    queue_.scheduleWorld(kLookForMaster, [this] { lookForMaster(); });
+}
+
+const MasterNode* World::leader() const {
+    const MasterNode* leader = nullptr;
+    for (const auto& master : masters_) {
+        if (!master->leads()) continue;
+        if (leader != nullptr) return nullptr;
+        leader = master.get();
+    }
+    return leader;
 }
 
 void World::makeFrameworks() {
@@ -96,7 +141,8 @@ Worker::Options World::workerOptions(std::uint32_t number, std::uint32_t pieces)
 }
 
 void World::addWorker(Worker::Options worker) {
-    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, trace_, master_->id()};
+    FrameworkNode::Parts parts{
+        queue_, network_, checker_, rng_, trace_, masters_[0]->id(), [this] { return first_master_; }};
     frameworks_.push_back(std::make_unique<FrameworkNode>(
         parts, [&](NodeId, std::function<void()>) { return std::make_unique<Worker>(std::move(worker), rng_); }));
 }
@@ -129,7 +175,8 @@ void World::addBatch(std::uint32_t tasks) {
         left -= job.count;
         batch.jobs.push_back(std::move(job));
     }
-    FrameworkNode::Parts parts{queue_, network_, checker_, rng_, trace_, master_->id()};
+    FrameworkNode::Parts parts{
+        queue_, network_, checker_, rng_, trace_, masters_[0]->id(), [this] { return first_master_; }};
     frameworks_.push_back(std::make_unique<FrameworkNode>(parts, [&](NodeId node, std::function<void()> poke) {
         return std::make_unique<BatchBrain>(std::move(batch), queue_, node, std::move(poke), checker_, rng_, counts_,
                                             options_.faults);
@@ -169,8 +216,16 @@ void World::faultTick() {
         ++counts_[static_cast<std::size_t>(Fault::kPause)];
         node.pause(std::chrono::milliseconds(rng_.below(40'000)));
     };
-    if (strikes(Fault::kMasterCrash)) crashAndRestart(*master_, Fault::kMasterCrash);
-    pause(*master_);
+    for (auto& master : masters_) {
+        if (strikes(Fault::kMasterCrash)) crashAndRestart(*master, Fault::kMasterCrash);
+        pause(*master);
+        if (masters_.size() == 1) continue;
+        if (strikes(Fault::kZooKeeperCut)) {
+            zookeeper_.cut(master->id(), queue_.now() + std::chrono::milliseconds(rng_.below(40'000)));
+        }
+        // Long enough for another to take office, mostly.
+        if (strikes(Fault::kMidwayPause)) master->pauseMidway(std::chrono::milliseconds(5'000 + rng_.below(35'000)));
+    }
     for (auto& agent : agents_) {
         if (strikes(Fault::kAgentCrash)) crashAndRestart(*agent, Fault::kAgentCrash);
         if (strikes(Fault::kShimCrash)) agent->crashShim();
@@ -185,15 +240,19 @@ void World::faultTick() {
                 if (!node.up()) node.start();
             });
         }
-        partition(agent->id(), master_->id());
-        partition(master_->id(), agent->id());
+        for (auto& master : masters_) {
+            partition(agent->id(), master->id());
+            partition(master->id(), agent->id());
+        }
         pause(*agent);
     }
     for (auto& framework : frameworks_) {
         if (framework->brain().over()) continue;
         if (strikes(Fault::kFrameworkCrash)) crashAndRestart(*framework, Fault::kFrameworkCrash);
-        partition(framework->id(), master_->id());
-        partition(master_->id(), framework->id());
+        for (auto& master : masters_) {
+            partition(framework->id(), master->id());
+            partition(master->id(), framework->id());
+        }
         pause(*framework);
     }
     queue_.scheduleWorld(std::chrono::seconds(1), [this] { faultTick(); });
@@ -203,13 +262,14 @@ void World::stopFaults() {
     faults_over_ = true;
     options_.faults = FaultPlan::none();
     network_.stopFaults();
-    master_->stopFaults();
+    zookeeper_.stopFaults();
+    for (auto& master : masters_) master->stopFaults();
     for (auto& agent : agents_) agent->stopFaults();
     for (auto& framework : frameworks_) framework->brain().stopFaults();
 }
 
 bool World::atRest() const {
-    if (!faults_over_ || !master_->up()) return false;
+    if (!faults_over_ || leader() == nullptr) return false;
     for (const auto& framework : frameworks_) {
         if (framework->brain().over()) continue;
         if (!framework->up() || !framework->brain().done()) return false;
@@ -224,7 +284,7 @@ bool World::atRest() const {
 void World::requireRest() {
     if (atRest()) return;
     std::string what = "liveness: not at rest after the faults stopped;";
-    if (!master_->up()) absl::StrAppend(&what, " the master is down;");
+    if (leader() == nullptr) absl::StrAppend(&what, " no master leads, or more than one;");
     for (const auto& framework : frameworks_) {
         if (framework->brain().over()) continue;
         if (!framework->up() || !framework->brain().done())
@@ -253,7 +313,8 @@ void World::digestEvent() {
 }
 
 Report World::run() {
-    master_->start();
+    for (auto& master : masters_) master->start();
+    if (masters_.size() > 1) lookForMaster();
     for (auto& agent : agents_) agent->start();
     for (auto& framework : frameworks_) framework->start();
     queue_.scheduleWorld(std::chrono::seconds(1), [this] { faultTick(); });
@@ -279,7 +340,15 @@ Report World::run() {
     report.virtual_time = queue_.now().time_since_epoch();
     report.faults = counts_;
     report.transitions = checker_.transitions();
-    for (const auto& agent : agents_) report.refused_epochs += agent->refusedEpochs();
+    report.masters = options_.masters;
+    report.sessions_expired = zookeeper_.expired();
+    report.zombie_sessions = zookeeper_.zombies();
+    const auto count = [&report](const Links::Counters& links) {
+        report.refused_epochs += links.refused();
+        report.failovers += links.failovers;
+    };
+    for (const auto& agent : agents_) count(agent->linksCounters());
+    for (const auto& framework : frameworks_) count(framework->linksCounters());
     return report;
 }
 

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct WorldOptions {
     std::uint64_t seed = 1;
     std::uint32_t agents = 5;
     std::uint32_t tasks = 60; // over all frameworks
+    // Several elect a leader by ZooKeeper; one leads alone.
+    std::uint32_t masters = 1;
     FaultPlan faults = FaultPlan::all();
     Duration fault_time = std::chrono::seconds(120);
     Duration settle_time = std::chrono::minutes(20);
@@ -54,7 +57,11 @@ struct Report {
     Duration virtual_time{0};
     FaultCounts faults{};
     Checker::Transitions transitions{};
-    std::uint64_t refused_epochs = 0;
+    std::uint32_t masters = 1;
+    std::uint64_t refused_epochs = 0; // what agents and frameworks refused of deposed leaders
+    std::uint64_t failovers = 0;      // as agents and frameworks saw them
+    std::uint64_t sessions_expired = 0;
+    std::uint64_t zombie_sessions = 0;
 };
 
 class World {
@@ -67,6 +74,9 @@ private:
     Worker::Options workerOptions(std::uint32_t number, std::uint32_t pieces);
     void addWorker(Worker::Options worker);
     void addBatch(std::uint32_t tasks);
+    void makeMasters();
+    void lookForMaster();
+    const MasterNode* leader() const; // the one that leads; null when none or more than one believes so
     // One roll of the dice for each node, every second while faults last.
     void faultTick();
     void crashAndRestart(Node& node, Fault fault);
@@ -84,7 +94,10 @@ private:
     Trace trace_;
     Network network_;
     Checker checker_;
-    std::unique_ptr<MasterNode> master_;
+    ZooKeeperModel zookeeper_;
+    RegistryLog registry_;
+    std::vector<std::unique_ptr<MasterNode>> masters_;
+    std::optional<NodeId> first_master_; // for office, as followers see it
     std::vector<std::unique_ptr<AgentNode>> agents_;
     std::vector<std::unique_ptr<FrameworkNode>> frameworks_;
     NodeId first_framework_ = 0;
