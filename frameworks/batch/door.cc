@@ -18,7 +18,9 @@ namespace stoa::batch {
 namespace {
 
 constexpr Duration kLongestWatch = std::chrono::seconds(30);
-constexpr std::uint32_t kTasksShown = 100; // unless asked otherwise
+constexpr Duration kFollowPause = std::chrono::milliseconds(50); // what changes meanwhile is told at once
+constexpr std::size_t kFollowAhead = std::size_t{1} << 20;       // bytes that may wait for a reader
+constexpr std::uint32_t kTasksShown = 100;                       // unless asked otherwise
 
 int httpStatus(const absl::Status& status) {
     switch (status.code()) {
@@ -45,6 +47,8 @@ http::Response responseTo(const Answer& answer) {
                 return http::jsonResponse(toJson(content));
             } else if constexpr (std::is_same_v<Content, answer::Job>) {
                 return http::jsonResponse(toJson(content.job, content.framework));
+            } else if constexpr (std::is_same_v<Content, answer::ChangedJobs>) {
+                return http::textResponse(500, "nobody waits for this once"); // Door::answer() takes it
             } else {
                 return http::textResponse(httpStatus(content.why), std::string(content.why.message()));
             }
@@ -106,6 +110,11 @@ http::Router Door::routes(bool may_submit) {
         const RequestId id = list.request;
         pass(std::move(list), id);
     });
+    router.defer("GET", "/api/stoa/jobs/events", [this](const http::Request&, http::Responder responder) {
+        http::Response head;
+        head.content_type = "application/x-ndjson";
+        follow(responder.stream(std::move(head)), 0);
+    });
     if (may_submit) {
         router.defer("POST", "/api/stoa/jobs", [this](http::Request request, http::Responder responder) {
             submit(std::move(request), std::move(responder));
@@ -134,8 +143,49 @@ void Door::pass(Input input, RequestId request) {
     answer({request, answer::Refused{absl::ResourceExhaustedError("the batch framework is ending")}});
 }
 
+void Door::follow(http::Stream stream, std::uint64_t after) {
+    RequestId id = 0;
+    {
+        std::lock_guard lock(mutex_);
+        id = ++last_request_;
+        following_.emplace(id, stream);
+    }
+    // Asked to answer now, the queue forgets who waited.
+    stream.onEnd([this, id](const std::string&) {
+        std::lock_guard lock(mutex_);
+        if (following_.erase(id) > 0) (void)ask_(AnswerNow{id});
+    });
+    if (ask_(FollowJobs{id, after})) return;
+    std::lock_guard lock(mutex_);
+    following_.erase(id);
+}
+
+void Door::passOn(const answer::ChangedJobs& changed, http::Stream stream) {
+    std::string lines;
+    for (const JobView& job : changed.jobs) lines += toJson(job) + "\n";
+    if (!stream.write(std::move(lines))) return;
+    followOn(std::move(stream), changed.upto);
+}
+
+// As fast as he reads, so that a slow one is not cut.
+void Door::followOn(http::Stream stream, std::uint64_t after) {
+    tcp_->postAfter(kFollowPause, [this, stream = std::move(stream), after] {
+        if (!stream.ended().empty()) return;
+        stream.queued() > kFollowAhead ? followOn(stream, after) : follow(stream, after);
+    });
+}
+
 void Door::answer(Answer answer) {
     std::optional<http::Responder> responder;
+    if (const auto* changed = std::get_if<answer::ChangedJobs>(&answer.content)) {
+        std::optional<http::Stream> stream;
+        {
+            std::lock_guard lock(mutex_);
+            if (auto one = following_.extract(answer.request)) stream = std::move(one.mapped());
+        }
+        if (stream) passOn(*changed, *std::move(stream));
+        return;
+    }
     {
         std::lock_guard lock(mutex_);
         auto waiting = waiting_.find(answer.request);

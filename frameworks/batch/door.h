@@ -6,6 +6,7 @@
 //   GET  /api/stoa/jobs                          {"framework_id", "jobs": […]}
 //   GET  /api/stoa/jobs/N?since=V&first=0&tasks=100   {"framework_id", "job": {…}}; with `since` it waits up to 30 s
 //                                                for a version other than V
+//   GET  /api/stoa/jobs/events                   all jobs, a line of JSON each, and then each that changes, as it does
 //   POST /api/stoa/jobs/N/cancel                 200
 //
 // Requests become inputs of the queue, handed over by `ask`; the queue's answers come back to answer(), from any thread.
@@ -47,6 +48,9 @@ private:
     RequestId keep(http::Responder responder);
     void pass(Input input, RequestId request);
     absl::StatusOr<Asker> askerOf(const http::Request& request) const;
+    void follow(http::Stream stream, std::uint64_t after);
+    void followOn(http::Stream stream, std::uint64_t after);
+    void passOn(const answer::ChangedJobs& changed, http::Stream stream);
     void submit(http::Request request, http::Responder responder);
     void change(const http::Request& request, http::Responder responder, JobNumber job, bool cancels);
     void onJob(http::Request request, http::Responder responder, bool may_submit);
@@ -55,6 +59,7 @@ private:
     std::mutex mutex_; // guards what follows
     RequestId last_request_ = 0;
     std::map<RequestId, http::Responder> waiting_;
+    std::map<RequestId, http::Stream> following_;
 
     std::unique_ptr<http::Server> unix_; // last: their threads use the above
     std::unique_ptr<http::Server> tcp_;

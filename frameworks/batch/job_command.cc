@@ -97,15 +97,13 @@ CommandSpec commandOf(const JobSpec& spec, JobNumber job, std::uint32_t index) {
     return command;
 }
 
-std::map<std::string, std::string> environmentOf(const JobSpec& spec, const WhichTask& task) {
-    std::map<std::string, std::string> environment = spec.command.environment;
+void addOwnVariables(const JobSpec& spec, const WhichTask& task, std::map<std::string, std::string>& environment) {
     environment["STOA_JOB"] = concat(task.job);
     environment["STOA_TASK_INDEX"] = concat(task.index);
     environment["STOA_TASK_COUNT"] = concat(spec.count);
     environment["STOA_ATTEMPT"] = concat(task.attempt);
     if (!spec.work_directory.empty()) environment["STOA_SUBMIT_DIR"] = spec.work_directory;
     if (spec.slurm_environment) addSlurmNames(spec, task, environment);
-    return environment;
 }
 
 } // namespace stoa::batch

@@ -18,6 +18,7 @@ struct WhichTask {
     std::uint32_t attempt = 0;
     std::string host; // its agent's
 };
-std::map<std::string, std::string> environmentOf(const JobSpec& spec, const WhichTask& task);
+// What the task is told of itself, beside its job's environment.
+void addOwnVariables(const JobSpec& spec, const WhichTask& task, std::map<std::string, std::string>& environment);
 
 } // namespace stoa::batch

@@ -429,6 +429,13 @@ std::string toJson(const JobView& view, const FrameworkId& framework) {
     return taken(buffer);
 }
 
+std::string toJson(const JobView& view) {
+    rapidjson::StringBuffer buffer;
+    Writer out(buffer);
+    write(out, view);
+    return taken(buffer);
+}
+
 std::string toJson(const answer::Jobs& jobs) {
     rapidjson::StringBuffer buffer;
     Writer out(buffer);

@@ -20,6 +20,7 @@ absl::Status readRequest(std::string_view text, Cancel& cancel);
 absl::Status readRequest(std::string_view text, Change& change);
 
 std::string toJson(const JobView& view, const FrameworkId& framework);
+std::string toJson(const JobView& view);
 std::string toJson(const answer::Jobs& jobs);
 
 std::string toJson(const JobRecord& record);

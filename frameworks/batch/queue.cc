@@ -93,6 +93,7 @@ void Queue::on(const Submit& submit, Turn& turn) {
     Job& job = jobs_[number];
     job.number = number;
     job.spec = std::move(spec);
+    shareEnvironment(job);
     job.submitted = turn.wall;
     job.phases[static_cast<std::size_t>(TaskPhase::kWaiting)] = job.spec.count;
     ++unfinished_;
@@ -109,6 +110,7 @@ void Queue::on(const Submit& submit, Turn& turn) {
     storeJob(job, turn);
     joinGroup(job);
     index(job);
+    touch(job);
     answer(submit.request, answer::Submitted{number}, turn);
 }
 
@@ -149,7 +151,8 @@ void Queue::on(const Cancel& cancel, Turn& turn) {
     }
     if (!status.ok()) return answer(cancel.request, answer::Refused{status}, turn);
     if (job->ended.nanos == 0 && job->cancelled.empty()) {
-        if (cancel.tasks) {
+        const bool whole = !cancel.tasks || cancel.tasks->count() == job->spec.count;
+        if (!whole) {
             for (std::uint32_t i = 0; i < cancel.tasks->count(); ++i) {
                 cancelTask(*job, *job->spec.positionOf(cancel.tasks->at(i)), cancel.which, turn);
             }
@@ -322,6 +325,8 @@ void Queue::forgetOldest(Turn& turn) {
         }
         oldest = forgettable_.erase(oldest);
         const auto tasks = static_cast<std::uint32_t>(job.tasks.size());
+        forgetEnvironment(job);
+        by_change_.erase(job.change);
         jobs_.erase(number);
         store(JobForgotten{number, tasks}, turn);
     }
@@ -366,7 +371,18 @@ void Queue::store(Record record, Turn& turn) {
 }
 
 void Queue::storeJob(const Job& job, Turn& turn) {
-    store(JobRecord{job.number, job.spec, job.submitted, job.started, job.ended, job.cancelled}, turn);
+    JobRecord record{job.number, job.spec, job.submitted, job.started, job.ended, job.cancelled};
+    record.spec.command.environment = *job.environment;
+    store(std::move(record), turn);
+}
+
+void Queue::shareEnvironment(Job& job) {
+    Environment& own = job.spec.command.environment;
+    job.environment = *environments_.insert(std::make_shared<const Environment>(std::exchange(own, {}))).first;
+}
+
+void Queue::forgetEnvironment(const Job& job) {
+    if (job.environment.use_count() == 2) environments_.erase(job.environment); // the set's and this job's
 }
 
 void Queue::storeTask(const Job& job, std::uint32_t position, Turn& turn) {

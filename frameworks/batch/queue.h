@@ -86,6 +86,12 @@ struct ShowJob {
     bool live_tasks = false;              // of those only the ones that are launched and have not ended
     std::optional<std::uint32_t> index{}; // only the one of this index
 };
+// Whoever follows all jobs: answered with the jobs that changed after `after`, in the order of their last changes, as soon
+// as there is one. Says so anew each time, with the number that the last answer had; 0: with every job.
+struct FollowJobs {
+    RequestId request = 0;
+    std::uint64_t after = 0;
+};
 // The one who asked has gone, or won't wait longer: a ShowJob that still waits is answered now.
 struct AnswerNow {
     RequestId request = 0;
@@ -96,7 +102,7 @@ struct NotSaid {
 };
 struct Wake {};
 
-using Input = std::variant<sdk::Told, Submit, Cancel, Change, ListJobs, ShowJob, AnswerNow, NotSaid, Wake>;
+using Input = std::variant<sdk::Told, Submit, Cancel, Change, ListJobs, ShowJob, FollowJobs, AnswerNow, NotSaid, Wake>;
 
 // ---- Records: each is the newest word on its subject, and replaces the one before --------------------------------
 
@@ -214,6 +220,10 @@ struct Job {
     JobView job;
     FrameworkId framework;
 };
+struct ChangedJobs {
+    std::vector<JobView> jobs;
+    std::uint64_t upto = 0; // FollowJobs::after of what follows
+};
 struct Refused {
     absl::Status why;
 };
@@ -221,7 +231,8 @@ struct Refused {
 
 struct Answer {
     RequestId request = 0;
-    std::variant<answer::Submitted, answer::Cancelled, answer::Changed, answer::Jobs, answer::Job, answer::Refused>
+    std::variant<answer::Submitted, answer::Cancelled, answer::Changed, answer::Jobs, answer::Job, answer::ChangedJobs,
+                 answer::Refused>
         content;
 };
 struct Say {
@@ -329,9 +340,11 @@ private:
         JobNumber job = 0;
         Dependency::Kind kind = Dependency::Kind::kAfterOk;
     };
+    using Environment = std::map<std::string, std::string>;
     struct Job {
         JobNumber number = 0;
-        JobSpec spec;
+        JobSpec spec;                                   // without its environment,
+        std::shared_ptr<const Environment> environment; // which it shares with others that have the same
         WallTime submitted;
         WallTime started;
         WallTime ended;
@@ -344,6 +357,7 @@ private:
         Reasons reasons;
         std::uint64_t version = 1;
         bool touched = false;              // in touched_
+        std::uint64_t change = 0;          // its place in by_change_
         std::vector<Dependent> dependents; // unfinished jobs that wait for this one
         std::uint32_t readers = 0;         // unfinished jobs that name this one, and may fetch its outputs
         std::vector<ShowJob> watchers;
@@ -362,6 +376,7 @@ private:
     void on(const Change& change, Turn& turn);
     void on(const ListJobs& list, Turn& turn);
     void on(const ShowJob& show, Turn& turn);
+    void on(const FollowJobs& follow, Turn& turn);
     void on(const AnswerNow& answer, Turn& turn);
     void on(const NotSaid& not_said, Turn& turn);
     void on(const Wake&, Turn&) {} // what is due is looked at in every step
@@ -437,8 +452,12 @@ private:
     JobView detailedViewOf(const Job& job, const ShowJob& show) const;
     TaskView taskViewOf(const Job& job, std::uint32_t position) const;
     void touch(Job& job);
+    void noteChange(Job& job);
+    answer::ChangedJobs changedAfter(std::uint64_t change) const;
     void answerWatchers(Turn& turn);
     void store(Record record, Turn& turn);
+    void shareEnvironment(Job& job);
+    void forgetEnvironment(const Job& job);
     void storeJob(const Job& job, Turn& turn);
     void storeTask(const Job& job, std::uint32_t position, Turn& turn);
     void say(Call call, Turn& turn);
@@ -453,6 +472,15 @@ private:
     std::map<JobNumber, Job> jobs_;
     std::size_t unfinished_ = 0;
     std::set<std::pair<std::int64_t, JobNumber>> forgettable_; // ended and read by no other, oldest first
+
+    struct ByContent {
+        bool operator()(const std::shared_ptr<const Environment>& a,
+                        const std::shared_ptr<const Environment>& b) const {
+            return *a < *b;
+        }
+    };
+    // A thousand submissions from one shell have one environment, of some kilobytes.
+    std::set<std::shared_ptr<const Environment>, ByContent> environments_;
 
     std::map<std::string, Group> groups_;                       // by their keys
     std::map<Rank, Group*> best_;                               // those with pending tasks, by their first job
@@ -478,6 +506,9 @@ private:
     std::vector<Doomed> doomed_;     // empty between steps
     std::vector<JobNumber> touched_; // in this step
     absl::flat_hash_map<RequestId, JobNumber> watching_;
+    std::uint64_t last_change_ = 0;
+    std::map<std::uint64_t, JobNumber> by_change_; // every job, by its last change
+    std::vector<FollowJobs> followers_;            // who know of all changes so far
 };
 
 } // namespace stoa::batch

@@ -194,7 +194,8 @@ TaskSpec Queue::taskSpec(const Job& job, std::uint32_t position, const Agent& ag
     const std::uint32_t attempt = job.tasks[position].attempt;
     TaskSpec spec;
     spec.command = commandOf(job.spec, job.number, index);
-    spec.command.environment = environmentOf(job.spec, {job.number, index, attempt, agent.address.host});
+    spec.command.environment = *job.environment;
+    addOwnVariables(job.spec, {job.number, index, attempt, agent.address.host}, spec.command.environment);
     spec.inputs = resolveInputs(job, index);
     spec.kill_grace = job.spec.kill_grace;
     spec.writable_paths = job.spec.writable_paths;

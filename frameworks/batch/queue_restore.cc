@@ -15,6 +15,7 @@ void Queue::restore(const Recovered& recovered) {
             Job& job = jobs_[stored->job];
             job.number = stored->job;
             job.spec = stored->spec;
+            shareEnvironment(job);
             job.submitted = stored->submitted;
             job.started = stored->started;
             job.ended = stored->ended;
@@ -24,6 +25,7 @@ void Queue::restore(const Recovered& recovered) {
             tasks[task->task] = task;
         } else {
             const JobNumber forgotten = std::get<JobForgotten>(record).job;
+            if (const Job* job = find(forgotten)) forgetEnvironment(*job);
             jobs_.erase(forgotten);
             tasks.erase(tasks.lower_bound({forgotten, 0}), tasks.lower_bound({forgotten + 1, 0}));
             next_job_ = std::max(next_job_, forgotten + 1);
@@ -33,7 +35,10 @@ void Queue::restore(const Recovered& recovered) {
         Job* job = find(ref.job);
         if (job && ref.index < job->spec.count) restoreTask(*job, *record);
     }
-    for (auto& [number, job] : jobs_) restoreJob(job);
+    for (auto& [number, job] : jobs_) {
+        restoreJob(job);
+        noteChange(job);
+    }
     for (const auto& [number, job] : jobs_) maybeForgettable(job);
     demands_changed_ = true;
     restored_ = true;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint32_t kMostTasksShown = 10'000; // in one answer
 constexpr std::uint32_t kMostJobsShown = 5'000;   // likewise
+constexpr std::size_t kMostJobsFollowed = 500;    // likewise, to one who follows them all
 constexpr std::size_t kMostJobsLookedAt = 20'000; // for one answer; the next page goes on from there
 constexpr std::size_t kLongestCommand = 4'096;    // of what is shown of it
 
@@ -79,6 +80,7 @@ void Queue::on(const ShowJob& show, Turn& turn) {
 }
 
 void Queue::on(const AnswerNow& now, Turn& turn) {
+    std::erase_if(followers_, [&](const FollowJobs& follow) { return follow.request == now.request; });
     auto watching = watching_.find(now.request);
     if (watching == watching_.end()) return;
     if (Job* job = find(watching->second)) {
@@ -95,10 +97,42 @@ void Queue::answerWatchers(Turn& turn) {
         Job* job = find(number);
         if (!job) continue;
         job->touched = false;
+        noteChange(*job);
         for (const ShowJob& watcher : std::exchange(job->watchers, {})) {
             watching_.erase(watcher.request);
             answer(watcher.request, answer::Job{detailedViewOf(*job, watcher), framework_}, turn);
         }
+    }
+    if (followers_.empty() || followers_.front().after == last_change_) return;
+    for (const FollowJobs& follow : std::exchange(followers_, {})) {
+        answer(follow.request, changedAfter(follow.after), turn);
+    }
+}
+
+// ---- Following all jobs ----------------------------------------------------------------------------------------
+
+void Queue::noteChange(Job& job) {
+    by_change_.erase(job.change);
+    job.change = ++last_change_;
+    by_change_[job.change] = job.number;
+}
+
+answer::ChangedJobs Queue::changedAfter(std::uint64_t change) const {
+    answer::ChangedJobs changed;
+    changed.upto = change;
+    for (auto next = by_change_.upper_bound(change);
+         next != by_change_.end() && changed.jobs.size() < kMostJobsFollowed; ++next) {
+        changed.jobs.push_back(viewOf(jobs_.at(next->second)));
+        changed.upto = next->first;
+    }
+    return changed;
+}
+
+void Queue::on(const FollowJobs& follow, Turn& turn) {
+    if (follow.after >= last_change_) {
+        followers_.push_back(follow);
+    } else {
+        answer(follow.request, changedAfter(follow.after), turn);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "master/doors/scheduler_door.h"
 #include "master/doors/standing.h"
 #include "master/page/page.h"
+#include "protocol/strings.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -80,6 +81,11 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::start(http::ServerOptions op
     });
     page::Page& page = shared->page; // neither is the page's
     page.addTo(router);
+    router.get("/api/stoa/masters", [shared = shared.get()](const Request&) {
+        const Address& self = shared->read->identity.address;
+        return jsonResponse(page::mastersJson(
+            shared->standing.leads ? concat(self.host, ":", self.port) : shared->standing.leader, shared->masters));
+    });
     routeLookups(router, shared->read);
     routeQuestions(router, shared->read, questions);
     routeOperator(router, shared->read, calls, questions);

@@ -1,5 +1,5 @@
 // What a master answers over HTTP while another leads: it sends everybody there, but for what is asked of itself (/health,
-// /version, /flags, metrics); and 503 while nobody is known to lead. In the order of checks this comes first, before
+// /version, /flags, metrics, the page's own files, which find the leader by /api/stoa/masters); and 503 while nobody is known to lead. In the order of checks this comes first, before
 // method, headers or body are looked at, so that any client finds its way.
 // Plain values and pure functions; owned by the HTTP server's thread.
 #pragma once

@@ -121,6 +121,20 @@ std::string helloLine(const Identity& identity, const std::vector<std::string>& 
     return line.end();
 }
 
+std::string mastersJson(const std::string& leader, const std::vector<std::string>& masters) {
+    rapidjson::StringBuffer buffer;
+    rapidjson::Writer<rapidjson::StringBuffer> out(buffer);
+    out.StartObject();
+    out.Key("leader");
+    out.String(leader.c_str());
+    out.Key("masters");
+    out.StartArray();
+    for (const std::string& address : masters) out.String(address.c_str());
+    out.EndArray();
+    out.EndObject();
+    return {buffer.GetString(), buffer.GetSize()};
+}
+
 std::string agentLine(const AgentView& agent) {
     Line line("agent");
     line.text("id", agent.info.id.value());

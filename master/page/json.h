@@ -27,6 +27,8 @@ using Sample = std::array<double, 6>;
 
 std::string helloLine(const Identity& identity, const std::vector<std::string>& masters, WallTime now,
                       const std::deque<Sample>& history);
+// {"leader": "host:port", "masters": [address]}; no leader: empty.
+std::string mastersJson(const std::string& leader, const std::vector<std::string>& masters);
 std::string agentLine(const AgentView& agent);
 std::string agentGoneLine(const AgentId& agent);
 std::string frameworkLine(const FrameworkView& framework);

@@ -1,7 +1,7 @@
 // The operator's page and what it asks for: its files, the event stream, tasks' output and jobs through the master. Added
 // to the routes of the HTTP door, which owns it and tells it of each delta before its read model.
 //
-//   GET /  /web/…                                    the page (or, without it, a text that says so)
+//   GET /  /web/…                                    the page (or, without it, a text that says so); a standby's, too
 //   GET /api/stoa/events                             json.h
 //   GET /api/stoa/sandbox/AGENT/FRAMEWORK/TASK/FILE  as the agent's own door: ?offset= &tail= &follow=1
 //   GET /api/stoa/batch/FRAMEWORK/events             jobs, as the batch framework's door tells them

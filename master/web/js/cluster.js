@@ -8,6 +8,7 @@ import { isLive } from "./format.js";
 
 const kRetry = 1000; // ms, doubled up to:
 const kLongestRetry = 5000;
+const kProbe = 2000; // ms
 const kSilence = 15000; // ms; the master says something every 5 s
 const kEndedKept = 1000; // tasks of a framework, as the master keeps
 
@@ -69,9 +70,9 @@ export class Cluster {
       }
       this.live = false;
       this.onChange();
-      await this.tryOthers();
       await new Promise((resolve) => setTimeout(resolve, wait));
       wait = Math.min(2 * wait, kLongestRetry);
+      await this.goToLeader();
     }
   }
 
@@ -84,7 +85,8 @@ export class Cluster {
     };
     heard();
     try {
-      const response = await fetch("/api/stoa/events", { signal: control.signal, cache: "no-store" });
+      const response = await fetch("/api/stoa/events", { signal: control.signal, cache: "no-store", redirect: "manual" });
+      if (response.type === "opaqueredirect" || response.status === 503) throw Object.assign(new Error(), { reason: "this master does not lead" });
       if (!response.ok) throw Object.assign(new Error(), { reason: `the master answers ${response.status}` });
       await readLines(response, (line) => this.apply(line), heard);
     } finally {
@@ -92,14 +94,21 @@ export class Cluster {
     }
   }
 
-  // A standby's page redirects to the leader's, so any living master will do.
-  async tryOthers() {
-    for (const address of this.masters) {
-      if (address === location.host) continue;
+  // Every living master has this page, and knows who leads. Only where something answers does the page go: the leader that
+  // a standby still believes in may be the one that died.
+  async goToLeader() {
+    let here = null;
+    try {
+      here = await (await fetch("/api/stoa/masters", { cache: "no-store", signal: AbortSignal.timeout(kProbe) })).json();
+      this.masters = here.masters;
+    } catch {
+      // this master is dead
+    }
+    for (const address of here ? [here.leader] : this.masters) {
+      if (!address || address === location.host) continue;
       const other = `${location.protocol}//${address}`;
       try {
-        const control = AbortSignal.timeout(2000);
-        await fetch(`${other}/health`, { mode: "no-cors", cache: "no-store", signal: control });
+        await fetch(`${other}/health`, { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(kProbe) });
       } catch {
         continue;
       }

@@ -5,6 +5,8 @@ import * as format from "/web/js/format.js";
 import { Table } from "/web/js/table.js";
 import { html, useEffect, useState } from "/web/js/ui.js";
 
+const tasksIn = (job, phase) => job.tasks_in[phase] ?? 0;
+
 export function Jobs({ cluster }) {
   const batch = [...cluster.frameworks.values()].find((f) => f.active && f.batch);
   const [jobs, setJobs] = useState(new Map());
@@ -35,13 +37,17 @@ export function Jobs({ cluster }) {
     { title: "Name", wide: 2, of: (j) => j.name, show: (j) => html`<a href=${`#/tasks?q=${encodeURIComponent(`job-${j.job}`)}`}>${format.safe(j.name)}</a>` },
     { title: "User", of: (j) => j.user, show: (j) => format.safe(j.user) },
     { title: "State", of: (j) => j.state, show: (j) => format.safe(j.state) },
-    { title: "Tasks", right: true, of: (j) => j.tasks, show: (j) => format.count(j.tasks) },
-    { title: "Waiting", right: true, of: (j) => j.waiting, show: (j) => format.count(j.waiting) },
-    { title: "Running", right: true, of: (j) => j.running, show: (j) => format.count(j.running) },
-    { title: "Done", right: true, of: (j) => j.succeeded, show: (j) => format.count(j.succeeded) },
-    { title: "Failed", right: true, of: (j) => j.failed, show: (j) => format.count(j.failed) },
+    { title: "Tasks", right: true, of: (j) => j.count, show: (j) => format.count(j.count) },
+    ...["waiting", "running", "succeeded", "failed"].map((phase) => ({
+      title: phase[0].toUpperCase() + phase.slice(1),
+      right: true,
+      of: (j) => tasksIn(j, phase),
+      show: (j) => format.count(tasksIn(j, phase)),
+    })),
+    { title: "Submitted", wide: 2, of: (j) => j.submitted_ns, show: (j) => format.clock(j.submitted_ns / 1e9) },
+    { title: "Why", wide: 2, of: (j) => j.why ?? "", show: (j) => format.safe(j.why ?? "") },
   ];
-  const rows = [...jobs.values()].reverse();
+  const rows = [...jobs.values()].sort((a, b) => b.job - a.job);
   return html`<section><h1>Jobs</h1>
     ${why && html`<p class="warn">${format.safe(why)}</p>`}
     <${Table} label="Jobs" columns=${columns} rows=${rows} id=${(j) => j.job}

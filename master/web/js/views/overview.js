@@ -17,7 +17,7 @@ export function Overview({ cluster }) {
       <a class="card" href="#/frameworks"><b>${format.count(frameworks.length)}</b> ${frameworks.length === 1 ? "framework" : "frameworks"}
         ${frameworks.some((f) => !f.active) && html`<span class="warn">${frameworks.filter((f) => !f.active).length} away</span>`}</a>
       <a class="card" href="#/tasks?state=TASK_RUNNING"><b id="running">${format.count(cluster.byState.get("TASK_RUNNING") ?? 0)}</b> running</a>
-      <div class="card"><b>${format.percent(used.cpus, total.cpus)}</b> of cpus,
+      <div class="card"><b>${format.percent(used.cpus, total.cpus)}</b> of cpus,${" "}
         <b>${format.percent(used.mem, total.mem)}</b> of memory allocated</div>
     </div>
     <div class="charts">
