@@ -109,6 +109,27 @@ absl::StatusOr<ExecutorInfo> readTaskExecutor(const FrameworkId& framework, cons
     });
 }
 
+std::optional<std::string> taskData(const TaskInfo& task) {
+    if (task.body == nullptr) return std::nullopt;
+    const auto found = codec::decodeGuarded("task", [&]() -> std::optional<std::string> {
+        codec::FlatReader reader(*task.body, kMaxTaskBodyBytes);
+        const auto in = reader.root<schema::TaskInfo>();
+        if (!in.hasData()) return std::nullopt;
+        return codec::checkedData(view(in.getData()), "data");
+    });
+    return found.ok() ? *found : std::nullopt;
+}
+
+std::optional<std::string> executorData(const ExecutorInfo& executor) {
+    const auto found = codec::decodeGuarded("executor", [&]() -> std::optional<std::string> {
+        codec::FlatReader reader(*executor.body, kMaxTaskBodyBytes);
+        const auto in = reader.root<Wire>();
+        if (!in.hasData()) return std::nullopt;
+        return codec::checkedData(view(in.getData()), "data");
+    });
+    return found.ok() ? *found : std::nullopt;
+}
+
 std::optional<Duration> readKillGrace(const Body& task) {
     if (task == nullptr) return std::nullopt;
     const auto grace = codec::decodeGuarded("task", [&]() -> std::optional<Duration> {

@@ -4,6 +4,7 @@
 //   ExecutorSpec executor{.id = ExecutorId("shells"), .command = {.argv = {"/opt/shells"}}, .resources = …};
 //   task.executor = executor.id;
 //   task.body = makeTaskBody({.data = "uname -a"}, executor);       // the task's command stays empty
+//   … = taskData(task);                                             // in the executor
 //   absl::StatusOr<ExecutorInfo> info = readTaskExecutor(framework_id, task);
 //
 // Plain values and pure functions, usable from any thread.
@@ -37,6 +38,11 @@ Body makeTaskBody(const TaskSpec& task, const ExecutorSpec& executor);
 // Refuses what couldn't be launched: no command, a task that has a command beside its executor, an executor of another
 // framework, a container image, the default executor, reserved or revocable resources.
 absl::StatusOr<ExecutorInfo> readTaskExecutor(const FrameworkId& framework, const TaskInfo& task);
+
+// The data that the framework gave the task for its executor; absent when there is none.
+std::optional<std::string> taskData(const TaskInfo& task);
+// Likewise to the executor, of executor_event::Subscribed.
+std::optional<std::string> executorData(const ExecutorInfo& executor);
 
 // Between a kill and the end that it enforces, as the task wants it, whether it has a command or an executor.
 std::optional<Duration> readKillGrace(const Body& task);

@@ -1,10 +1,12 @@
 #include "tests/sim/agent_node.h"
 
 #include "protocol/codec/agent_messages.h"
+#include "protocol/codec/executor_messages.h"
 
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <csignal>
 #include <functional>
 #include <utility>
 #include <variant>
@@ -27,30 +29,57 @@ struct DestinationOf {
     Destination operator()(const agent::Stop&) const { return kMaster; }
     Destination operator()(const agent::TaskChanged&) const { return kReader; }
     Destination operator()(const agent::TaskGone&) const { return kReader; }
+    Destination operator()(const agent::LaunchExecutor&) const { return kLauncher; }
+    Destination operator()(const agent::LimitContainer&) const { return kLauncher; }
+    Destination operator()(const agent::ToExecutor&) const { return kLauncher; }
+    Destination operator()(const agent::EndStream&) const { return kLauncher; }
+    Destination operator()(const agent::ExecutorChanged&) const { return kReader; }
+    Destination operator()(const agent::ExecutorGone&) const { return kReader; }
 };
 
 } // namespace
 
 AgentNode::AgentNode(const Parts& parts, agent::Agent::Options options, const Machine::Options& machine)
     : Node(parts.queue), parts_(parts), options_(std::move(options)),
-      machine_(parts.queue, parts.rng, parts.counts, machine,
-               [this](agent::Input input) {
-                   if (const auto* exited = std::get_if<agent::launcher_says::ContainerExited>(&input)) {
-                       parts_.checker.ended(options_.info.hostname, exited->key);
-                   } else if (const auto* failed = std::get_if<agent::launcher_says::ContainerFailed>(&input)) {
-                       parts_.checker.ended(options_.info.hostname, failed->key);
-                   }
-                   if (!up()) return; // whoever starts next asks the launcher
-                   queue_.schedule(id(), std::chrono::microseconds(50), [this, input = std::move(input)] {
-                       process_->inbox.push_back(input);
-                       poke();
-                   });
-               }),
+      machine_(parts.queue, parts.rng, parts.counts, machine, [this](agent::Input input) { fromLauncher(input); }),
+      executors_({parts.queue, parts.rng, parts.counts, parts.faults, parts.checker, parts.trace,
+                  options_.info.hostname, machine.longest_task},
+                 [this](agent::Input input) { fromLauncher(input); },
+                 {[this](Executors::Said said) {
+                      if (!up()) {
+                          executors_.streamEnded(said.container, said.attempt, false, "connection refused");
+                          return;
+                      }
+                      queue_.schedule(id(), std::chrono::microseconds(100), [this, said = std::move(said)] {
+                          process_->calls.push_back(said);
+                          poke();
+                      });
+                  },
+                  [this](const TaskKey& container, std::uint64_t attempt) {
+                      if (!up()) return;
+                      for (const auto& [number, stream] : process_->streams) {
+                          if (stream.container == container && stream.attempt == attempt) {
+                              return endStream(number, "the executor is gone");
+                          }
+                      }
+                  }}),
       disk_(parts.queue, parts.rng, parts.counts, parts.faults) {
     parts_.checker.machineTotal(options_.info.hostname, options_.info.resources);
     parts_.network.attach(id(), [this](const Connection& connection, Frame frame) {
         if (!up()) return;
         process_->links.onFrame(connection.acceptor, std::move(frame));
+        poke();
+    });
+}
+
+void AgentNode::fromLauncher(agent::Input input) {
+    const TaskKey* over = nullptr;
+    if (const auto* exited = std::get_if<agent::launcher_says::ContainerExited>(&input)) over = &exited->key;
+    if (const auto* failed = std::get_if<agent::launcher_says::ContainerFailed>(&input)) over = &failed->key;
+    if (over != nullptr) parts_.checker.ended(options_.info.hostname, *over);
+    if (!up()) return; // whoever starts next asks the launcher
+    queue_.schedule(id(), std::chrono::microseconds(50), [this, input = std::move(input)] {
+        process_->inbox.push_back(input);
         poke();
     });
 }
@@ -63,15 +92,19 @@ void AgentNode::begin() {
     agent::Agent::Options options = options_;
     options.incarnation.boot_id = machine_.bootId();
     agent::Output output;
+    std::vector<agent::launcher_says::KnownContainer> known = machine_.known();
+    for (agent::launcher_says::KnownContainer& one : executors_.known()) known.push_back(std::move(one));
     process_->core =
-        std::make_unique<agent::Agent>(std::move(options), agent::Recovered{disk_.records(), machine_.known()},
+        std::make_unique<agent::Agent>(std::move(options), agent::Recovered{disk_.records(), std::move(known)},
                                        process_->rng, now(), WallTime{now().time_since_epoch().count()}, output);
     carryOut(std::move(output));
 }
 
 void AgentNode::end() {
     trace("crashes");
+    counters_ = counters();
     process_.reset();
+    executors_.agentDown();
     disk_.crash();
 }
 
@@ -82,6 +115,24 @@ void AgentNode::reboot() {
         if (container.running || container.launching) parts_.checker.ended(options_.info.hostname, container.key);
     }
     machine_.reboot();
+    executors_.reboot();
+}
+
+agent::Agent::Counters AgentNode::counters() const {
+    agent::Agent::Counters sum = counters_;
+    if (!process_) return sum;
+    const agent::Agent::Counters& now = process_->core->counters();
+    sum.dropped_messages += now.dropped_messages;
+    sum.executor_launches += now.executor_launches;
+    sum.executor_subscriptions += now.executor_subscriptions;
+    sum.executor_resubscriptions += now.executor_resubscriptions;
+    sum.executor_updates += now.executor_updates;
+    sum.executor_updates_repeated += now.executor_updates_repeated;
+    sum.executor_updates_illegal += now.executor_updates_illegal;
+    sum.executor_timeouts += now.executor_timeouts;
+    sum.executor_shutdowns += now.executor_shutdowns;
+    sum.executors_ended += now.executors_ended;
+    return sum;
 }
 
 void AgentNode::retire() {
@@ -92,6 +143,8 @@ void AgentNode::retire() {
 
 void AgentNode::stopFaults() {
     machine_.stopFaults();
+    executors_.stopFaults();
+    parts_.faults = FaultPlan::none();
     disk_.stopFaults();
 }
 
@@ -99,6 +152,7 @@ void AgentNode::run() {
     const WallTime wall{now().time_since_epoch().count()};
     agent::Output output;
     for (agent::Input& input : std::exchange(process_->inbox, {})) process_->core->step(input, now(), wall, output);
+    for (Executors::Said& said : std::exchange(process_->calls, {})) onCall(std::move(said), output);
     for (DialerArrival& arrival : process_->links.take(now())) onArrival(std::move(arrival), output);
     process_->core->step(agent::Wake{}, now(), wall, output);
     carryOut(std::move(output));
@@ -134,6 +188,54 @@ void AgentNode::onArrival(DialerArrival arrival, agent::Output& output) {
     }
 }
 
+void AgentNode::onCall(Executors::Said said, agent::Output& output) {
+    // Through the codec, as over the wire.
+    absl::StatusOr<ExecutorCall> call = executorCallFromJson(toJson(said.call));
+    parts_.checker.require(call.ok(), absl::StrCat("an executor's call does not decode: ", call.status().message()));
+    if (!call.ok()) return;
+    const WallTime wall{now().time_since_epoch().count()};
+    const agent::ExecutorKey key{call->framework, call->executor};
+    const agent::Executor* executor = process_->core->executor(key);
+    auto* subscribe = std::get_if<executor_call::Subscribe>(&call->call);
+    if (executor == nullptr || executor->token != said.token) {
+        if (subscribe != nullptr) executors_.streamEnded(said.container, said.attempt, true, "no such executor");
+        return;
+    }
+    if (subscribe != nullptr) {
+        const std::uint64_t number = ++process_->last_stream;
+        process_->streams[number] = {key, said.container, said.attempt};
+        process_->core->step(agent::executor_says::Subscribed{key, number, std::move(*subscribe)}, now(), wall, output);
+    } else if (executor->stream == 0) {
+        return;
+    } else if (auto* update = std::get_if<executor_call::Update>(&call->call)) {
+        process_->core->step(agent::executor_says::Updated{key, std::move(update->status)}, now(), wall, output);
+    } else if (auto* message = std::get_if<executor_call::Message>(&call->call)) {
+        process_->core->step(agent::executor_says::Message{key, std::move(message->data)}, now(), wall, output);
+    }
+}
+
+void AgentNode::perform(const agent::ToExecutor& effect) {
+    const auto stream = process_->streams.find(effect.stream);
+    if (stream == process_->streams.end()) return;
+    if (parts_.rng.chance(parts_.faults.of(Fault::kExecutorLink))) {
+        ++parts_.counts[static_cast<std::size_t>(Fault::kExecutorLink)];
+        return endStream(effect.stream, "the stream broke");
+    }
+    executors_.event(stream->second.container, stream->second.attempt, effect.event);
+}
+
+void AgentNode::endStream(std::uint64_t number, const std::string& why) {
+    const auto stream = process_->streams.find(number);
+    if (stream == process_->streams.end()) return;
+    const Process::Stream ended = stream->second;
+    process_->streams.erase(stream);
+    executors_.streamEnded(ended.container, ended.attempt, false, why);
+    queue_.schedule(id(), std::chrono::microseconds(100), [this, ended, number] {
+        process_->inbox.push_back(agent::executor_says::Gone{ended.key, number});
+        poke();
+    });
+}
+
 void AgentNode::carryOut(agent::Output output) {
     if (!output.records.empty()) {
         disk_.append(id(), std::move(output.records), [this](RecordNumber number) {
@@ -159,18 +261,32 @@ void AgentNode::perform(agent::Effect effect) {
         parts_.checker.launched(options_.info.hostname, key, launch->task.resources, intentDurable(key));
         trace("launches " + show(key));
         machine_.launch(key);
+    } else if (const auto* executor = std::get_if<agent::LaunchExecutor>(&effect)) {
+        parts_.checker.launched(options_.info.hostname, executor->key, executor->info.resources,
+                                intentDurable(executor->key));
+        trace("launches executor " + show(executor->key));
+        executors_.launch(*executor);
+    } else if (const auto* event = std::get_if<agent::ToExecutor>(&effect)) {
+        perform(*event);
+    } else if (const auto* ended = std::get_if<agent::EndStream>(&effect)) {
+        endStream(ended->stream, "replaced");
     } else if (const auto* signal = std::get_if<agent::SignalContainer>(&effect)) {
-        trace("signals " + show(signal->key));
-        machine_.signal(signal->key);
+        trace(absl::StrCat("signals ", signal->signal, " to ", show(signal->key)));
+        if (signal->signal == SIGTERM) machine_.signal(signal->key); // simulated tasks mind no other
+        if (signal->signal == SIGTERM) executors_.signal(signal->key);
+
     } else if (const auto* destroy = std::get_if<agent::DestroyContainer>(&effect)) {
         trace("destroys " + show(destroy->key));
         machine_.destroy(destroy->key);
+        executors_.destroy(destroy->key);
     } else if (const auto* forget = std::get_if<agent::ForgetContainer>(&effect)) {
         trace("forgets " + show(forget->key));
         machine_.forget(forget->key);
+        executors_.forget(forget->key);
     } else if (const auto* stop = std::get_if<agent::Stop>(&effect)) {
         parts_.checker.require(!stop->failed, absl::StrCat(options_.info.hostname, " stopped: ", stop->why));
-        parts_.checker.require(machine_.running() == 0, options_.info.hostname + " retired and left containers behind");
+        parts_.checker.require(machine_.running() + executors_.running() == 0,
+                               options_.info.hostname + " retired and left containers behind");
         process_->stopped = true;
     }
 }
@@ -178,6 +294,11 @@ void AgentNode::perform(agent::Effect effect) {
 bool AgentNode::intentDurable(const TaskKey& key) const {
     // The newest are looked at first: a launch follows its intent soon.
     for (std::size_t i = disk_.durableCount(); i-- > 0;) {
+        const auto* executor = std::get_if<agent::ExecutorIntended>(&disk_.records()[i]);
+        if (executor != nullptr &&
+            agent::containerKey({executor->framework.id, executor->info.id}, executor->run) == key) {
+            return true;
+        }
         const auto* intent = std::get_if<agent::LaunchIntended>(&disk_.records()[i]);
         if (intent != nullptr && intent->framework.id == key.framework && intent->task.id == key.task) return true;
     }

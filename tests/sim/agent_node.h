@@ -9,12 +9,14 @@
 #include "protocol/output_commit.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/executors.h"
 #include "tests/sim/links.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
 #include "tests/sim/trace.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,9 +42,15 @@ public:
 
     const agent::Agent* core() const { return process_ ? process_->core.get() : nullptr; }
     const Machine& machine() const { return machine_; }
+    const Executors& executors() const { return executors_; }
+    // Over all lives of the process.
+    agent::Agent::Counters counters() const;
     const Links::Counters& linksCounters() const { return links_counters_; }
 
-    void crashShim() { machine_.crashShim(); }
+    void crashShim() {
+        machine_.crashShim();
+        executors_.crashShim();
+    }
     void reboot();
     // As `stoa down` ends an agent: its tasks end, it unregisters, its process ends.
     void retire();
@@ -64,18 +72,33 @@ private:
         std::uint64_t connections = 0; // sessions so far, as the core counts them
         std::unique_ptr<agent::Agent> core;
         std::vector<agent::Input> inbox;
+        std::vector<Executors::Said> calls; // at the door for executors
+        std::uint64_t last_stream = 0;
+        struct Stream {
+            agent::ExecutorKey key;
+            TaskKey container;
+            std::uint64_t attempt = 0;
+        };
+        std::map<std::uint64_t, Stream> streams;
     };
 
     void trace(const std::string& what) const { parts_.trace.line(options_.info.hostname, what); }
     void onArrival(DialerArrival arrival, agent::Output& output);
     void carryOut(agent::Output output);
     void perform(agent::Effect effect);
+    void fromLauncher(agent::Input input);
+    // As agent/doors_executors.cc.
+    void onCall(Executors::Said said, agent::Output& output);
+    void perform(const agent::ToExecutor& effect);
+    void endStream(std::uint64_t stream, const std::string& why);
     bool intentDurable(const TaskKey& key) const;
     void checkDurable(const FromAgent& message) const;
 
     Parts parts_;
     agent::Agent::Options options_;
     Machine machine_;
+    Executors executors_;
+    agent::Agent::Counters counters_; // of the process's earlier lives
     Disk<agent::Record> disk_;
     std::uint64_t highest_epoch_ = 0; // on disk
     Links::Counters links_counters_;  // over all lives

@@ -34,6 +34,13 @@ struct ToThing {
         if (isTerminal(d.state)) return {key, ""};
         return {key, absl::StrCat(std::string(name(d.state)), " on ", d.info.agent.value())};
     }
+    Thing operator()(const master::ExecutorChanged& d) const {
+        return {absl::StrCat("executor ", d.framework.value(), "/", d.agent.value(), "/", d.info.id.value()),
+                d.info.resources.toString()};
+    }
+    Thing operator()(const master::ExecutorGone& d) const {
+        return {absl::StrCat("executor ", d.framework.value(), "/", d.agent.value(), "/", d.executor.value()), ""};
+    }
     Thing operator()(const master::OfferMade& d) const {
         return {"offer " + d.offer.id.value(), absl::StrCat(d.offer.agent.value(), " ", d.offer.resources.toString())};
     }
@@ -51,7 +58,11 @@ void apply(std::map<std::string, std::string>& model, const master::Delta& delta
 
 } // namespace
 
-void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& status) {
+void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& status, Capabilities understands) {
+    const bool partitions = understands.has(Capability::kPartitionAware);
+    require(partitions || (status.state != TaskState::kUnreachable && status.state != TaskState::kUnknown &&
+                           status.state != TaskState::kDropped && status.state != TaskState::kGone),
+            absl::StrCat("a scheduler that knows no partitions was told ", std::string(name(status.state))));
     const TaskKey key{framework, status.task};
     Story& story = told_[key];
     const std::uint32_t bit = 1U << static_cast<std::uint32_t>(status.state);
@@ -64,11 +75,15 @@ void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& stat
     const bool crossed =
         isTerminal(story.state) && isTerminal(status.state) && status.reason == Reason::kReconciliation;
     if (repeated || crossed) return;
-    const std::optional<TaskState> next = nextState(story.state, status.state);
-    ++transitions_[static_cast<std::size_t>(story.state)][static_cast<std::size_t>(status.state)];
+    // To a scheduler that knows no partitions a task is lost when it may still come back.
+    const bool may_return = !partitions && status.state == TaskState::kLost && !status.uuid;
+    if (may_return && story.state == TaskState::kUnreachable) return;
+    const TaskState state = may_return ? TaskState::kUnreachable : status.state;
+    const std::optional<TaskState> next = nextState(story.state, state);
+    ++transitions_[static_cast<std::size_t>(story.state)][static_cast<std::size_t>(state)];
     require(next.has_value(), absl::StrCat("illegal transition of ", show(key), ": ", std::string(name(story.state)),
                                            " -> ", std::string(name(status.state)), " (", status.message, ")"));
-    story.state = status.state;
+    story.state = state;
     story.states |= bit;
 }
 
@@ -77,6 +92,25 @@ void Checker::frameworkSubscribed(const FrameworkId& framework, std::uint64_t ep
     require(epoch >= highest,
             absl::StrCat("framework ", framework.value(), " follows epoch ", epoch, " after ", highest));
     highest = epoch;
+}
+
+void Checker::gangsWanted(const FrameworkId& framework, const std::vector<Demand>& demands) {
+    for (const Demand& demand : demands) {
+        if (demand.gang) gang_sizes_[framework].insert(demand.count);
+    }
+}
+
+void Checker::offered(const FrameworkId& framework, const std::vector<Offer>& offers) {
+    std::map<OfferId, std::uint32_t> gangs;
+    for (const Offer& offer : offers) {
+        if (!offer.gang.empty()) gangs[offer.gang] += offer.count;
+    }
+    for (const auto& [gang, pieces] : gangs) {
+        ++gangs_offered_;
+        require(gang_sizes_[framework].contains(pieces),
+                absl::StrCat("framework ", framework.value(), " was offered ", pieces,
+                             " pieces of a gang, which it never wanted at once"));
+    }
 }
 
 void Checker::launched(const std::string& machine, const TaskKey& key, const Resources& resources, bool durable) {

@@ -2,7 +2,7 @@
 // framework was told, what a machine launched, what a master revealed. The checker keeps the first violation; it never
 // changes anything.
 //
-// Owned by the World; single-threaded. Invariants as in the design: an offer id is used once, legal transitions,
+// Owned by the World; single-threaded. Invariants as in the design: an offer id is used once, a gang is offered whole, legal transitions,
 // terminal once, an attempt runs at most once anywhere, machines are never overcommitted, nothing is revealed before it
 // is durable, the deltas replayed give the state, epochs never go back.
 #pragma once
@@ -18,15 +18,21 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace stoa::sim {
 
 class Checker {
 public:
     // ---- Seen from a framework -----------------------------------------------------------------------------------
-    void frameworkTold(const FrameworkId& framework, const TaskStatus& status);
+    // Capabilities: what its scheduler understands.
+    void frameworkTold(const FrameworkId& framework, const TaskStatus& status, Capabilities understands);
     void frameworkSubscribed(const FrameworkId& framework, std::uint64_t epoch);
+    void gangsWanted(const FrameworkId& framework, const std::vector<Demand>& demands);
+    // In one message: a gang's offers are all there, and all that was wanted at once.
+    void offered(const FrameworkId& framework, const std::vector<Offer>& offers);
 
     // ---- Seen from a machine -------------------------------------------------------------------------------------
     // `durable`: the agent's disk holds the intent.
@@ -57,6 +63,7 @@ public:
     // transitions()[from][to], as frameworks saw them; a first sight counts from TASK_STAGING.
     using Transitions = std::array<std::array<std::uint64_t, kTaskStates>, kTaskStates>;
     const Transitions& transitions() const { return transitions_; }
+    std::uint64_t gangsOffered() const { return gangs_offered_; }
 
 private:
     struct MachineSeen {
@@ -74,6 +81,8 @@ private:
     absl::flat_hash_map<TaskKey, Story> told_;
     absl::flat_hash_set<Uuid> updates_told_;
     absl::flat_hash_map<FrameworkId, std::uint64_t> epochs_;
+    std::map<FrameworkId, std::set<std::uint32_t>> gang_sizes_; // ever wanted
+    std::uint64_t gangs_offered_ = 0;
     absl::flat_hash_set<TaskKey> launched_;
     std::map<std::string, MachineSeen> machines_;
     absl::flat_hash_set<OfferId> offers_seen_; // ever

@@ -32,14 +32,17 @@ enum class Fault : std::uint8_t {
     kLateExpiry,    // a session that is over lives on for a while
     kMidwayPause,   // a master stands still with its output queued
     kRetire,        // no fault: the operator ends an agent for good, and starts it again later
+    kExecutorCrash,
+    kExecutorHang, // it never comes up
+    kExecutorLink, // the stream between it and its agent breaks, or one call is lost
 };
-inline constexpr std::size_t kFaults = 20;
+inline constexpr std::size_t kFaults = 23;
 
 inline constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "drop",          "duplicate",      "reorder",         "delay",        "partition",
-    "master_crash",  "agent_crash",    "framework_crash", "shim_crash",   "reboot",
-    "pause",         "slow_disk",      "launch_failure",  "task_failure", "out_of_memory",
-    "zookeeper_cut", "zookeeper_loss", "late_expiry",     "midway_pause", "retire"};
+    "drop",           "duplicate",       "reorder",        "delay",         "partition",      "master_crash",
+    "agent_crash",    "framework_crash", "shim_crash",     "reboot",        "pause",          "slow_disk",
+    "launch_failure", "task_failure",    "out_of_memory",  "zookeeper_cut", "zookeeper_loss", "late_expiry",
+    "midway_pause",   "retire",          "executor_crash", "executor_hang", "executor_link"};
 
 using FaultCounts = std::array<std::uint64_t, kFaults>;
 
@@ -74,6 +77,9 @@ struct FaultPlan {
         set(Fault::kLateExpiry, 300'000);
         set(Fault::kLaunchFailure, 30'000);
         set(Fault::kTaskFailure, 50'000);
+        set(Fault::kExecutorCrash, 30'000);
+        set(Fault::kExecutorHang, 20'000);
+        set(Fault::kExecutorLink, 5'000);
         set(Fault::kOutOfMemory, 20'000);
         return plan;
     }

@@ -25,6 +25,12 @@ std::string tables(const FaultCounts& faults, const Checker::Transitions& transi
     return text;
 }
 
+std::string table(const std::map<std::string, std::uint64_t>& executors) {
+    std::string text = "  executors\n";
+    for (const auto& [what, count] : executors) absl::StrAppendFormat(&text, "    %-18s %10d\n", what, count);
+    return text;
+}
+
 std::string elections(std::uint64_t worlds, std::uint64_t failovers, std::uint64_t refused, std::uint64_t expired,
                       std::uint64_t zombies) {
     return absl::StrFormat(
@@ -70,14 +76,17 @@ void Totals::add(const WorldOptions& options, const Report& report) {
         sessions_expired += report.sessions_expired;
         zombie_sessions += report.zombie_sessions;
     }
+    gangs += report.gangs;
+    for (const auto& [what, count] : report.executors) executors[what] += count;
     virtual_time += report.virtual_time;
 }
 
 std::string describe(const Totals& totals) {
-    return absl::StrFormat("%.0f s of virtual time, %d events\n", seconds(totals.virtual_time), totals.events) +
+    return absl::StrFormat("%.0f s of virtual time, %d events, %d gangs offered\n", seconds(totals.virtual_time),
+                           totals.events, totals.gangs) +
            elections(totals.elected, totals.failovers, totals.refused_epochs, totals.sessions_expired,
                      totals.zombie_sessions) +
-           tables(totals.faults, totals.transitions);
+           tables(totals.faults, totals.transitions) + table(totals.executors);
 }
 
 std::vector<std::string> unreached(const Totals& totals) {
@@ -88,6 +97,10 @@ std::vector<std::string> unreached(const Totals& totals) {
         if (totals.sessions_expired == 0) missing.push_back("no session with ZooKeeper ever expired");
         if (totals.zombie_sessions == 0) missing.push_back("no session with ZooKeeper ever came back after its time");
     }
+    for (const auto& [what, count] : totals.executors) {
+        if (count == 0) missing.push_back(absl::StrCat("no executor was ever counted as ", what));
+    }
+    if (totals.gangs == 0) missing.push_back("no gang was ever offered");
     for (std::size_t i = 0; i < kFaults; ++i) {
         if (totals.enabled[i] > 0 && totals.faults[i] == 0) {
             missing.push_back(absl::StrCat("fault ", std::string(kFaultNames[i]), " was enabled and never happened"));

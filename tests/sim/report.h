@@ -3,6 +3,7 @@
 
 #include "tests/sim/world.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct Totals {
     std::uint64_t failovers = 0;
     std::uint64_t sessions_expired = 0;
     std::uint64_t zombie_sessions = 0;
+    std::uint64_t gangs = 0;
+    std::map<std::string, std::uint64_t> executors;
     Duration virtual_time{0};
 
     void add(const WorldOptions& options, const Report& report);

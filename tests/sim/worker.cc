@@ -1,9 +1,12 @@
 #include "tests/sim/worker.h"
 
+#include "protocol/codec/executor_info.h"
 #include "protocol/codec/task_body.h"
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
+#include <map>
 #include <utility>
 #include <variant>
 
@@ -24,6 +27,7 @@ FrameworkInfo Worker::info() const {
     info.roles = options_.roles;
     info.failover_timeout = options_.failover_timeout;
     info.checkpoint = true;
+    info.capabilities = options_.capabilities;
     return info;
 }
 
@@ -51,7 +55,15 @@ void Worker::told(const sdk::Told& told, Time now) {
         subscribed_ = false;
         reconcile_at_.reset();
     } else if (const auto* offers = std::get_if<event::Offers>(&told)) {
-        for (const Offer& offer : offers->offers) onOffer(offer);
+        std::map<OfferId, std::vector<Offer>> gangs;
+        for (const Offer& offer : offers->offers) {
+            if (offer.gang.empty()) {
+                onOffer(offer);
+            } else {
+                gangs[offer.gang].push_back(offer);
+            }
+        }
+        for (const auto& [gang, of_gang] : gangs) onGang(of_gang);
     } else if (const auto* update = std::get_if<event::Update>(&told)) {
         onStatus(update->status);
     }
@@ -68,21 +80,78 @@ void Worker::onOffer(const Offer& offer) {
     accept.offers = {offer.id};
     accept.filters = filters;
     Resources left = offer.resources;
-    while (!todo_.empty() && left.subtract(options_.shape).ok()) {
-        const std::uint32_t piece = *todo_.begin();
-        todo_.erase(todo_.begin());
-        book_[piece].phase = Phase::kLaunched;
-        TaskInfo task;
-        task.id = taskId(piece);
-        task.name = "piece";
-        task.agent = offer.agent;
-        task.resources = options_.shape;
-        TaskSpec spec;
-        spec.command.shell = "true";
-        task.body = makeTaskBody(spec);
-        accept.launches.push_back(std::move(task));
+    if (options_.executors > 0) accept.launches = launchInExecutors(offer);
+    while (options_.executors == 0 && !todo_.empty() && left.subtract(options_.shape).ok()) accept.launches.push_back(launch(offer.agent));
+    calls_.push_back(std::move(accept));
+}
+
+void Worker::onGang(const std::vector<Offer>& offers) {
+    std::uint32_t pieces = 0;
+    call::Accept accept;
+    accept.filters.refuse = std::chrono::milliseconds(rng_.below(5'000));
+    for (const Offer& offer : offers) {
+        pieces += offer.count;
+        accept.offers.push_back(offer.id);
+    }
+    if (todo_.size() < pieces || rng_.chance(options_.declines)) {
+        // One stands for all.
+        calls_.push_back(call::Decline{{accept.offers[rng_.below(accept.offers.size())]}, accept.filters});
+        return;
+    }
+    for (const Offer& offer : offers) {
+        for (std::uint32_t piece = 0; piece < offer.count; ++piece) accept.launches.push_back(launch(offer.agent));
     }
     calls_.push_back(std::move(accept));
+    stateDemands(); // the next gang
+}
+
+TaskInfo Worker::launch(const AgentId& agent) {
+    const std::uint32_t piece = *todo_.begin();
+    todo_.erase(todo_.begin());
+    book_[piece].phase = Phase::kLaunched;
+    TaskInfo task;
+    task.id = taskId(piece);
+    task.name = "piece";
+    task.agent = agent;
+    task.resources = options_.shape;
+    TaskSpec spec;
+    spec.command.shell = "true";
+    task.body = makeTaskBody(spec);
+    return task;
+}
+
+ExecutorId Worker::executorFor(std::uint32_t piece) const {
+    return ExecutorId(absl::StrCat("executor", piece % options_.executors));
+}
+
+std::vector<TaskInfo> Worker::launchInExecutors(const Offer& offer) {
+    std::vector<TaskInfo> tasks;
+    Resources left = offer.resources;
+    std::set<ExecutorId> live(offer.executors.begin(), offer.executors.end());
+    while (!todo_.empty()) {
+        const ExecutorId id = executorFor(*todo_.begin());
+        Resources needed = options_.shape;
+        if (!live.contains(id)) needed += options_.executor_shape;
+        if (!left.subtract(needed).ok()) break;
+        live.insert(id);
+        ExecutorSpec executor;
+        executor.id = id;
+        executor.command.shell = "true";
+        executor.resources = options_.executor_shape;
+        TaskInfo task = launch(offer.agent);
+        task.executor = id;
+        task.body = makeTaskBody(TaskSpec{}, executor);
+        tasks.push_back(std::move(task));
+    }
+    return tasks;
+}
+
+// What a scheduler may do with an executor while a task of it runs.
+void Worker::bother(const TaskStatus& status) {
+    if (status.executor.empty()) return;
+    const std::uint64_t dice = rng_.below(20);
+    if (dice < 4) calls_.push_back(call::Message{status.agent, status.executor, "how are you?"});
+    if (dice == 4) calls_.push_back(call::Shutdown{status.agent, status.executor});
 }
 
 void Worker::onStatus(const TaskStatus& status) {
@@ -93,8 +162,10 @@ void Worker::onStatus(const TaskStatus& status) {
         piece.kill = true;
         calls_.push_back(call::Kill{status.task, status.agent, std::nullopt});
     }
+    if (status.state == TaskState::kRunning) bother(status);
     if (!isTerminal(status.state)) return;
-    if (status.state == TaskState::kFinished || (piece.kill && status.state == TaskState::kKilled)) {
+    const bool succeeded = status.state == TaskState::kFinished || (piece.kill && status.state == TaskState::kKilled);
+    if (succeeded && !options_.endless) {
         piece.phase = Phase::kDone;
         ++done_;
         if (over()) calls_.push_back(call::Teardown{});
@@ -111,7 +182,12 @@ void Worker::stateDemands() {
     demand.name = "pieces";
     demand.role = options_.roles.front();
     demand.shape = options_.shape;
+    if (options_.executors > 0) demand.shape += options_.executor_shape; // each may be the first
     demand.count = static_cast<std::uint32_t>(todo_.size());
+    if (options_.gang > 0) {
+        demand.count = std::min(demand.count, options_.gang);
+        demand.gang = Gang{};
+    }
     calls_.push_back(call::SetDemands{{std::move(demand)}});
 }
 
@@ -127,9 +203,20 @@ void Worker::reconcile() {
     if (!ask.tasks.empty()) calls_.push_back(std::move(ask));
 }
 
+// Demands are of the first role, which stays.
+void Worker::changeRoles() {
+    if (options_.roles.size() > 1) {
+        options_.roles.pop_back();
+    } else {
+        options_.roles.emplace_back("zoology");
+    }
+    calls_.push_back(call::UpdateFramework{info(), {}});
+}
+
 void Worker::wake(Time now) {
     if (!reconcile_at_ || *reconcile_at_ > now) return;
     reconcile();
+    if (options_.updates > 0 && rng_.chance(options_.updates)) changeRoles();
     reconcile_at_ = now + kReconcileEvery;
 }
 

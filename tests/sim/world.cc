@@ -55,13 +55,14 @@ World::World(const WorldOptions& options)
         agent_options.info.address = {agent_options.info.hostname, 5051};
         agent_options.info.resources =
             Resources::cpusMem(static_cast<double>(2 + rng_.below(7)), static_cast<double>(1024 * (1 + rng_.below(8))));
+        machines_.push_back(agent_options.info.resources);
         agent_options.info.isolation = "simulated";
         agent_options.incarnation = {"", absl::StrCat("work-", i)};
         AgentNode::Parts parts{queue_,  network_,          checker_,
                                rng_,    counts_,           options.faults,
                                trace_,  masters_[0]->id(), options.check_each_turn,
                                standbys};
-        Machine::Options machine{options.faults, options.longest_task};
+        Machine::Options machine{options.faults, options.longest_task, {}};
         agents_.push_back(std::make_unique<AgentNode>(parts, std::move(agent_options), machine));
     }
     makeFrameworks();
@@ -125,6 +126,8 @@ void World::makeFrameworks() {
     guest.teardown_after = 2;
     guest.failover_timeout = std::chrono::seconds(30);
     addWorker(std::move(guest));
+    addExecutors();
+    addGangs();
     first_framework_ = frameworks_.front()->id();
 }
 
@@ -135,6 +138,8 @@ Worker::Options World::workerOptions(std::uint32_t number, std::uint32_t pieces)
     worker.pieces = pieces;
     worker.shape = Resources::cpusMem(0.5 + 0.5 * static_cast<double>(rng_.below(4)), 128.0 * (1 + rng_.below(8)));
     worker.states_demands = number != 1;
+    if (number == 1) worker.capabilities = {}; // as the oldest clients come
+    if (number == 2) worker.updates = 300'000;
     worker.declines = number == 2 ? 500'000 : 50'000;
     worker.kills = number == 3 ? 300'000 : 20'000;
     return worker;
@@ -145,6 +150,65 @@ void World::addWorker(Worker::Options worker) {
         queue_, network_, checker_, rng_, trace_, masters_[0]->id(), [this] { return first_master_; }};
     frameworks_.push_back(std::make_unique<FrameworkNode>(
         parts, [&](NodeId, std::function<void()>) { return std::make_unique<Worker>(std::move(worker), rng_); }));
+}
+
+// In half of the worlds two run their work in executors; one of them gives up in the middle.
+void World::addExecutors() {
+    Rng rng(options_.seed ^ 0xe8ec);
+    if (rng.below(2) != 0) return;
+    Worker::Options worker;
+    worker.name = "executors";
+    worker.executors = static_cast<std::uint32_t>(1 + rng.below(2));
+    worker.executor_shape = Resources::cpusMem(0.1 * static_cast<double>(rng.below(3)), 32.0 * (1 + rng.below(3)));
+    worker.shape = Resources::cpusMem(0.5, 128.0 * (1 + rng.below(3)));
+    worker.pieces = static_cast<std::uint32_t>(5 + rng.below(15));
+    worker.states_demands = rng.below(2) == 0;
+    worker.kills = 100'000;
+    addWorker(worker);
+    worker.name = "passing";
+    worker.pieces = 6;
+    worker.teardown_after = 2;
+    worker.failover_timeout = std::chrono::seconds(30);
+    addWorker(std::move(worker));
+}
+
+// In some worlds two compete for gangs that take more than half of the cluster, against one that takes every piece of
+// it as it becomes free and never has enough.
+void World::addGangs() {
+    Rng rng(options_.seed ^ 0x9a96);
+    if (rng.below(4) != 0) return;
+    Worker::Options worker;
+    worker.shape = Resources::cpusMem(0.5 + 0.5 * static_cast<double>(rng.below(4)), 128.0 * (1 + rng.below(8)));
+    std::uint32_t room = 0;
+    for (const Resources& machine : machines_) room += machine.timesContained(worker.shape, 1'000);
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        worker.name = absl::StrCat("gang", i);
+        worker.gang = static_cast<std::uint32_t>(1 + room / 2 + rng.below(room - room / 2));
+        worker.pieces = worker.gang * static_cast<std::uint32_t>(1 + rng.below(2));
+        worker.declines = 50'000;
+        worker.kills = 20'000;
+        addWorker(worker);
+    }
+    Worker::Options crowd;
+    crowd.name = "crowd";
+    crowd.shape = Resources::cpusMem(0.5, 128);
+    crowd.pieces = room;
+    crowd.endless = true;
+    addWorker(std::move(crowd));
+    options_.settle_time += std::chrono::minutes(30);
+}
+
+void World::letFinish() {
+    bool gangs_done = true;
+    for (const auto& framework : frameworks_) {
+        const auto* worker = dynamic_cast<const Worker*>(&framework->brain());
+        if (worker != nullptr && worker->runsGangs()) gangs_done &= worker->done();
+    }
+    if (!gangs_done) return;
+    for (const auto& framework : frameworks_) {
+        auto* worker = dynamic_cast<Worker*>(&framework->brain());
+        if (worker != nullptr && worker->endless()) worker->finish();
+    }
 }
 
 void World::addBatch(std::uint32_t tasks) {
@@ -216,15 +280,16 @@ void World::faultTick() {
         ++counts_[static_cast<std::size_t>(Fault::kPause)];
         node.pause(std::chrono::milliseconds(rng_.below(40'000)));
     };
-    for (auto& master : masters_) {
-        if (strikes(Fault::kMasterCrash)) crashAndRestart(*master, Fault::kMasterCrash);
-        pause(*master);
-        if (masters_.size() == 1) continue;
+    // One master a tick, so that several are no more often without a leader than one alone.
+    MasterNode& master = *masters_[masters_.size() == 1 ? 0 : rng_.below(masters_.size())];
+    if (strikes(Fault::kMasterCrash)) crashAndRestart(master, Fault::kMasterCrash);
+    pause(master);
+    if (masters_.size() > 1) {
         if (strikes(Fault::kZooKeeperCut)) {
-            zookeeper_.cut(master->id(), queue_.now() + std::chrono::milliseconds(rng_.below(40'000)));
+            zookeeper_.cut(master.id(), queue_.now() + std::chrono::milliseconds(rng_.below(40'000)));
         }
         // Long enough for another to take office, mostly.
-        if (strikes(Fault::kMidwayPause)) master->pauseMidway(std::chrono::milliseconds(5'000 + rng_.below(35'000)));
+        if (strikes(Fault::kMidwayPause)) master.pauseMidway(std::chrono::milliseconds(5'000 + rng_.below(35'000)));
     }
     for (auto& agent : agents_) {
         if (strikes(Fault::kAgentCrash)) crashAndRestart(*agent, Fault::kAgentCrash);
@@ -276,7 +341,8 @@ bool World::atRest() const {
     }
     for (const auto& agent : agents_) {
         if (!agent->up() || !agent->core()->registered() || !agent->core()->tasks().empty()) return false;
-        if (agent->machine().running() != 0) return false;
+        if (agent->machine().running() + agent->executors().running() != 0) return false;
+        if (!agent->core()->executors().all().empty()) return false;
     }
     return true;
 }
@@ -294,9 +360,11 @@ void World::requireRest() {
         const AgentNode& agent = *agents_[i];
         if (!agent.up()) {
             absl::StrAppend(&what, " host", i, " is down;");
-        } else if (!agent.core()->registered() || !agent.core()->tasks().empty() || agent.machine().running() != 0) {
+        } else if (!agent.core()->registered() || !agent.core()->tasks().empty() || agent.machine().running() != 0 ||
+                   !agent.core()->executors().all().empty()) {
             absl::StrAppend(&what, " host", i, agent.core()->registered() ? "" : " is not registered,", " has ",
-                            agent.core()->tasks().size(), " tasks and ", agent.machine().running(), " containers;");
+                            agent.core()->tasks().size(), " tasks, ", agent.core()->executors().all().size(),
+                            " executors and ", agent.machine().running() + agent.executors().running(), " containers;");
         }
     }
     checker_.require(false, what);
@@ -327,6 +395,7 @@ Report World::run() {
         digestEvent();
         if (!checker_.violation().empty()) break;
         if (queue_.now() < look) continue;
+        letFinish();
         if (atRest()) break;
         look = queue_.now() + kRestTick;
     }
@@ -340,6 +409,19 @@ Report World::run() {
     report.virtual_time = queue_.now().time_since_epoch();
     report.faults = counts_;
     report.transitions = checker_.transitions();
+    report.gangs = checker_.gangsOffered();
+    for (const auto& agent : agents_) {
+        const agent::Agent::Counters one = agent->counters();
+        report.executors["launched"] += one.executor_launches;
+        report.executors["subscribed"] += one.executor_subscriptions;
+        report.executors["subscribed again"] += one.executor_resubscriptions;
+        report.executors["updates"] += one.executor_updates;
+        report.executors["updates repeated"] += one.executor_updates_repeated;
+        report.executors["timed out"] += one.executor_timeouts;
+        report.executors["shut down"] += one.executor_shutdowns;
+        report.executors["ended"] += one.executors_ended;
+        report.executors["messages"] += agent->executors().messages();
+    }
     report.masters = options_.masters;
     report.sessions_expired = zookeeper_.expired();
     report.zombie_sessions = zookeeper_.zombies();

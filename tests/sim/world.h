@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,8 @@ struct Report {
     std::uint64_t failovers = 0;      // as agents and frameworks saw them
     std::uint64_t sessions_expired = 0;
     std::uint64_t zombie_sessions = 0;
+    std::map<std::string, std::uint64_t> executors; // what their agents counted
+    std::uint64_t gangs = 0;                        // that were offered
 };
 
 class World {
@@ -73,6 +76,10 @@ private:
     void makeFrameworks();
     Worker::Options workerOptions(std::uint32_t number, std::uint32_t pieces);
     void addWorker(Worker::Options worker);
+    void addExecutors();
+    void addGangs();
+    // Once the gangs have had their turn, whoever never has enough may finish.
+    void letFinish();
     void addBatch(std::uint32_t tasks);
     void makeMasters();
     void lookForMaster();
@@ -99,6 +106,7 @@ private:
     std::vector<std::unique_ptr<MasterNode>> masters_;
     std::optional<NodeId> first_master_; // for office, as followers see it
     std::vector<std::unique_ptr<AgentNode>> agents_;
+    std::vector<Resources> machines_; // what each agent has
     std::vector<std::unique_ptr<FrameworkNode>> frameworks_;
     NodeId first_framework_ = 0;
     bool faults_over_ = false;

@@ -6,6 +6,7 @@
 #include "protocol/codec/task_body.h"
 
 #include <chrono>
+#include <csignal>
 #include <deque>
 #include <map>
 #include <memory>
@@ -54,7 +55,8 @@ public:
         bool running = false;
         std::optional<TaskOutcome> outcome;
         int launches = 0;
-        bool signalled = false;
+        bool signalled = false;    // by SIGTERM
+        std::vector<int> warnings{}; // other signals
         bool destroyed = false;
     };
 
@@ -82,7 +84,7 @@ public:
         pending_.clear();
         connection = 0;
         Output out;
-        agent = std::make_unique<Agent>(options, recovered, rng_, now, WallTime{1}, out);
+        agent = std::make_unique<Agent>(options, recovered, rng_, now, WallTime{now.time_since_epoch().count()}, out);
         take(std::move(out));
     }
     // kill -9: what isn't durable is gone, and so is everything held back.
@@ -171,6 +173,9 @@ public:
     std::map<TaskKey, Container> containers; // not forgotten
     std::map<TaskKey, int> launches;         // over all time
     std::vector<FromAgent> heard;            // by the master
+    std::vector<LaunchExecutor> executors;   // launched, over all time
+    std::map<TaskKey, Resources> limits;     // last set
+    std::map<std::uint64_t, std::vector<ExecutorEvent>> streams;
     std::vector<Stop> stops;
     std::uint64_t connection = 0;
     std::vector<std::string> violations;
@@ -194,9 +199,21 @@ private:
                 ++containers[key].launches;
                 ++launches[key];
             } else if (auto* signal = std::get_if<SignalContainer>(&effect)) {
-                containers[signal->key].signalled = true;
+                if (signal->signal == SIGTERM) {
+                    containers[signal->key].signalled = true;
+                } else {
+                    containers[signal->key].warnings.push_back(signal->signal);
+                }
             } else if (auto* destroy = std::get_if<DestroyContainer>(&effect)) {
                 containers[destroy->key].destroyed = true;
+            } else if (auto* executor = std::get_if<LaunchExecutor>(&effect)) {
+                ++containers[executor->key].launches;
+                ++launches[executor->key];
+                executors.push_back(*executor);
+            } else if (auto* limit = std::get_if<LimitContainer>(&effect)) {
+                limits[limit->key] = limit->limits;
+            } else if (auto* event = std::get_if<ToExecutor>(&effect)) {
+                streams[event->stream].push_back(event->event);
             } else if (auto* forget = std::get_if<ForgetContainer>(&effect)) {
                 containers.erase(forget->key);
             } else if (auto* stop = std::get_if<Stop>(&effect)) {

@@ -11,12 +11,15 @@ namespace {
 TaskKey randomKey(RandomMessages& random) { return {random.id<FrameworkId>(), random.id<TaskId>()}; }
 
 Record randomRecord(RandomMessages& random) {
-    switch (random.rng().below(6)) {
+    switch (random.rng().below(9)) {
     case 0: return Identity{random.id<AgentId>()};
     case 1: return LaunchIntended{random.frameworkInfo(), random.taskInfo()};
     case 2: return StatusAppended{random.id<FrameworkId>(), random.taskStatus()};
     case 3: return StatusAcknowledged{randomKey(random), random.uuid()};
     case 4: return KillIntended{randomKey(random), random.duration()};
+    case 5: return ExecutorIntended{random.frameworkInfo(), random.executorInfo(), "run-1", "token"};
+    case 6: return ExecutorShutDown{{random.id<FrameworkId>(), random.id<ExecutorId>()}};
+    case 7: return ExecutorForgotten{{random.id<FrameworkId>(), random.id<ExecutorId>()}};
     default: return TaskForgotten{randomKey(random)};
     }
 }
@@ -44,6 +47,13 @@ struct Compare {
         const auto& r = right<KillIntended>();
         return left.key == r.key && left.grace == r.grace;
     }
+    bool operator()(const ExecutorIntended& left) const {
+        const auto& r = right<ExecutorIntended>();
+        return left.framework == r.framework && left.info == r.info && left.info.id == r.info.id &&
+               left.info.resources == r.info.resources && left.run == r.run && left.token == r.token;
+    }
+    bool operator()(const ExecutorShutDown& left) const { return left.key == right<ExecutorShutDown>().key; }
+    bool operator()(const ExecutorForgotten& left) const { return left.key == right<ExecutorForgotten>().key; }
     bool operator()(const TaskForgotten& left) const { return left.key == right<TaskForgotten>().key; }
 };
 
