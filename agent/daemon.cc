@@ -149,6 +149,7 @@ absl::Status Daemon::openParts() {
     launcher.writable_roots = options_.writable_roots;
     launcher.work_directory_roots = options_.work_directory_roots;
     launcher.cgroups = options_.cgroups;
+    launcher.seccomp = options_.seccomp;
     auto made = makeLauncher(std::move(launcher));
     if (!made.ok()) return made.status();
     launcher_ = *std::move(made);

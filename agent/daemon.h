@@ -42,6 +42,7 @@ struct DaemonOptions {
     LauncherKind launcher = LauncherKind::kOci;
     std::string runtime;
     bool cgroups = true;
+    bool seccomp = true;
     std::string resources;
     std::string attributes;
     UserPolicy users;

@@ -31,6 +31,8 @@ DEFINE_string(launcher, "auto",
               "where possible; auto: oci as root, process otherwise");
 DEFINE_string(runtime, "", "OCI runtime, by name or path; empty: crun, then runc");
 DEFINE_bool(cgroups, true, "with --launcher=process: limit and end tasks by cgroups where possible");
+DEFINE_bool(seccomp, true,
+            "with --launcher=oci: refuse tasks the system calls that change the machine, as Docker does");
 DEFINE_string(resources, "",
               "what to advertise instead of what is found, e.g. \"cpus:4;mem:2048;ports:[31000-32000]\"");
 DEFINE_string(attributes, "", "what to say about this machine, e.g. \"rack:a;ssd:true\"");
@@ -87,6 +89,7 @@ stoa::agent::DaemonOptions optionsFromFlags() {
     options.launcher = launcherOf(FLAGS_launcher);
     options.runtime = FLAGS_runtime;
     options.cgroups = FLAGS_cgroups;
+    options.seccomp = FLAGS_seccomp;
     options.resources = FLAGS_resources;
     options.attributes = FLAGS_attributes;
     options.users = {FLAGS_unprivileged_user, FLAGS_allow_root_tasks};

@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Launcher>> makeLauncher(LauncherOptions options) 
             continue;
         }
         const bool is_runc = path.substr(path.rfind('/') + 1) == "runc";
-        absl::Status status = (*launcher)->useRuntime({path, is_runc, {}, {}, {}}, attempt.hide_cgroup2);
+        absl::Status status = (*launcher)->useRuntime({path, is_runc, true, {}, {}, {}}, attempt.hide_cgroup2);
         if (status.ok()) status = (*launcher)->probe();
         if (status.ok()) return *std::move(launcher);
         failures.push_back(absl::StrCat(name, ": ", status.message()));

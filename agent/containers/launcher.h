@@ -94,7 +94,7 @@ public:
     virtual ~Launcher() = default; // containers go on
 
     // What keeps a task apart here, for people and for the agent's attribute:
-    // "oci/crun cgroup-v1 pid,ipc,uts,mount", "process cgroup-v2", "process".
+    // "oci/crun cgroup-v1 pid,ipc,uts,mount seccomp", "process cgroup-v2", "process".
     virtual const std::string& isolation() const = 0;
 
     virtual absl::StatusOr<std::vector<KnownContainer>> recover() = 0;
@@ -134,9 +134,10 @@ struct LauncherOptions {
     std::filesystem::path work_dir; // the agent's; containers don't see it but for their sandbox
     std::filesystem::path run_dir;  // of the shim, absolute, at most 80 bytes; made when missing
     std::int64_t output_cap_bytes = 10 << 20;
-    std::vector<std::string> writable_roots; // under which a task may ask for writable paths
+    std::vector<std::string> writable_roots;       // under which a task may ask for writable paths
     std::vector<std::string> work_directory_roots; // under which a task may ask to start
-    bool cgroups = true;                     // process only; oci always limits
+    bool cgroups = true;                           // process only; oci always limits
+    bool seccomp = true;                           // oci only: refuse system calls (seccomp.h)
 };
 
 // Probes, too: under kOci with one throw-away container. An error says what failed and what to do.

@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/containers/fd.h"
+#include "agent/containers/seccomp.h"
 #include "agent/shim/shim_protocol.h"
 
 namespace stoa::agent {
@@ -54,6 +55,11 @@ public:
         writer_.EndArray();
     }
     void key(const char* name) { writer_.Key(name); }
+    // Of a value that is JSON already.
+    void verbatim(const char* name, const std::string& json) {
+        key(name);
+        writer_.RawValue(json.data(), json.size(), rapidjson::kObjectType);
+    }
     void text(const std::string& value) {
         writer_.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
     }
@@ -200,6 +206,7 @@ std::string ociConfig(const OciRuntime& runtime, const ContainerSpec& spec, cons
             if (runtime.is_runc) json.member("cgroupsPath", runc_cgroup);
             json.member("maskedPaths", kMaskedPaths);
             json.member("readonlyPaths", kReadonlyPaths);
+            if (runtime.seccomp) json.verbatim("seccomp", seccompProfile());
         });
     });
     return json.take();

@@ -6,7 +6,8 @@
 // the agent's directories are hidden; the sandbox and the paths that were asked for are writable.
 // Pid 1 is `stoa-shim init`. No new privileges; a user other than root has no capabilities, root has
 // those that Docker gives less CAP_MKNOD: there is no device cgroup, and what cannot be made needs no
-// filter (every file system in there but /dev is nodev).
+// filter (every file system in there but /dev is nodev). System calls that change the machine are
+// refused (seccomp.h).
 //
 // Pure but for writing the bundle: no state. Used from the launcher's thread.
 
@@ -24,6 +25,7 @@ namespace stoa::agent {
 struct OciRuntime {
     std::string path;
     bool is_runc = false; // makes cgroups of its own, whatever it is told
+    bool seccomp = true;
     std::filesystem::path shim;
     std::filesystem::path work_dir;
     std::filesystem::path run_dir;

@@ -6,9 +6,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -65,20 +68,44 @@ absl::StatusOr<std::vector<std::string>> resolveWritable(const std::vector<std::
     return resolved;
 }
 
+// As the kernel sees it: this thread looks with the task's user, group and groups, and is itself again afterwards.
+absl::Status mayEnter(const ContainerSpec& spec, const fs::path& directory) {
+    if (geteuid() != 0 || spec.uid == 0) return absl::OkStatus();
+    const int count = getgroups(0, nullptr);
+    std::vector<gid_t> own(static_cast<std::size_t>(std::max(count, 0)));
+    CHECK_EQ(getgroups(count, own.data()), count);
+    // The system call itself, which is for one thread; the library's function is for all.
+    CHECK_EQ(syscall(SYS_setgroups, spec.groups.size(), spec.groups.data()), 0);
+    setfsgid(spec.gid);
+    setfsuid(spec.uid);
+    const Fd found(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const Fd entered(found ? openat(found.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1);
+    const int why = errno;
+    setfsuid(0);
+    setfsgid(getegid());
+    CHECK_EQ(syscall(SYS_setgroups, own.size(), own.data()), 0);
+    if (entered) return absl::OkStatus();
+    return absl::PermissionDeniedError(
+        absl::StrCat("work directory ", directory.string(), ": user ", spec.uid, " may not enter it: ", strerror(why)));
+}
+
 // Likewise; empty for none.
-absl::StatusOr<std::string> resolveWorkDirectory(const std::string& path, const std::vector<std::string>& roots) {
+absl::StatusOr<std::string> resolveWorkDirectory(const ContainerSpec& spec, const std::vector<std::string>& roots) {
+    const std::string& path = spec.work_directory;
     if (path.empty()) return path;
     std::error_code error;
     const fs::path canonical = fs::canonical(path, error);
     if (error || !fs::is_directory(canonical, error)) {
-        return absl::NotFoundError(absl::StrCat("work directory ", path, ": ",
-                                                error ? error.message() : "is no directory", " on this agent"));
+        return absl::NotFoundError(
+            absl::StrCat("work directory ", path, ": ", error ? error.message() : "is no directory", " on this agent"));
     }
     if (!isUnderAny(canonical, roots)) {
         return absl::PermissionDeniedError(
             absl::StrCat("work directory ", path, ": this agent allows only those below ",
                          roots.empty() ? "none" : absl::StrJoin(roots, ", "), " (--allowed_work_directories)"));
     }
+    // A runtime enters it as root, and so past a closed door on the way there.
+    if (absl::Status enters = mayEnter(spec, canonical); !enters.ok()) return enters;
     return canonical.string();
 }
 
@@ -127,7 +154,7 @@ ShimLauncher::~ShimLauncher() {
 void ShimLauncher::describe() {
     isolation_ = runtime_ ? absl::StrCat("oci/", fs::path(runtime_->path).filename().string()) : "process";
     if (cgroups_) absl::StrAppend(&isolation_, " ", cgroups_->version());
-    if (runtime_) absl::StrAppend(&isolation_, " pid,ipc,uts,mount");
+    if (runtime_) absl::StrAppend(&isolation_, " pid,ipc,uts,mount", runtime_->seccomp ? " seccomp" : "");
 }
 
 void ShimLauncher::watch(int fd) {
@@ -155,6 +182,7 @@ absl::Status ShimLauncher::useRuntime(OciRuntime runtime, bool hide_cgroup2) {
     runtime_->shim = options_.shim;
     runtime_->work_dir = options_.work_dir;
     runtime_->run_dir = options_.run_dir;
+    runtime_->seccomp = options_.seccomp;
     describe();
     absl::Status status = connection_->request(shim::RequestKind::kMakeHostView, "", hide_cgroup2);
     while (status.ok()) {
@@ -235,7 +263,7 @@ absl::Status ShimLauncher::check(const ContainerSpec& spec) const {
 }
 
 absl::Status ShimLauncher::prepare(const ContainerSpec& spec, std::vector<std::string>* cgroups) {
-    absl::StatusOr<std::string> directory = resolveWorkDirectory(spec.work_directory, options_.work_directory_roots);
+    absl::StatusOr<std::string> directory = resolveWorkDirectory(spec, options_.work_directory_roots);
     if (!directory.ok()) return directory.status();
     if (cgroups_ && cgroups_->inFormerScope()) {
         if (absl::Status status = cgroups_->renew(options_.run_dir, connection_->shimPid()); !status.ok())

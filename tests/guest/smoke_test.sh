@@ -42,7 +42,7 @@ check "the units start" started
 check "the agent registers" wait_until $patience registered ||
   { journalctl -u stoa-master -u stoa-agent --no-pager | tail -n 30 | sed 's/^/# /'; finish; }
 check "it says that tasks are contained, by cgroups of version 2" \
-  test "$(stoa --json agents | jq -r '.slaves[0].isolation')" = "oci/crun cgroup-v2 pid,ipc,uts,mount"
+  test "$(stoa --json agents | jq -r '.slaves[0].isolation')" = "oci/crun cgroup-v2 pid,ipc,uts,mount seccomp"
 
 agent=$(unit stoa-agent MainPID)
 shim=$(shim)

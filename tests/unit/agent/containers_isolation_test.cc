@@ -40,7 +40,7 @@ TEST_P(OciContainer, HasItsOwnNamespaces) {
 TEST_P(OciContainer, SaysHowItIsolates) {
     EXPECT_TRUE(launcher_->isolation().starts_with("oci/" + std::string(GetParam()).substr(4) + " cgroup-v"))
         << launcher_->isolation();
-    EXPECT_TRUE(launcher_->isolation().ends_with(" pid,ipc,uts,mount")) << launcher_->isolation();
+    EXPECT_TRUE(launcher_->isolation().ends_with(" pid,ipc,uts,mount seccomp")) << launcher_->isolation();
 }
 
 TEST_P(OciContainer, SeesTheHostReadOnlyAndLive) {
@@ -64,6 +64,24 @@ TEST_P(OciContainer, RootCannotWriteTheHostEither) {
     ASSERT_EQ(run(root).wait_status, 0);
     EXPECT_EQ(outputOf("root"), "1\nno-remount\nno-device\n");
     EXPECT_FALSE(fs::exists(base_ / "x"));
+}
+
+TEST_P(OciContainer, IsRefusedWhatChangesTheMachine) {
+    // Where a process could do it without a filter: anybody may have a user namespace, and in there mount.
+    ContainerSpec task = shell("calls", "grep '^Seccomp:' /proc/self/status; "
+                                        "unshare -U true 2>/dev/null || echo no-namespace; "
+                                        "unshare -Um mount -t tmpfs none /tmp 2>/dev/null || echo no-mount");
+    ASSERT_EQ(run(task).wait_status, 0);
+    EXPECT_EQ(outputOf("calls"), "Seccomp:\t2\nno-namespace\nno-mount\n");
+}
+
+TEST_F(ContainersFixture, WithoutAFilterNoneIsThere) {
+    LauncherOptions made = options(LauncherKind::kOci);
+    made.seccomp = false;
+    makeLauncherOrDie(std::move(made));
+    EXPECT_TRUE(launcher_->isolation().ends_with(" pid,ipc,uts,mount")) << launcher_->isolation();
+    ASSERT_EQ(run(shell("calls", "grep '^Seccomp:' /proc/self/status")).wait_status, 0);
+    EXPECT_EQ(outputOf("calls"), "Seccomp:\t0\n");
 }
 
 TEST_P(OciContainer, WritesItsSandbox) {
