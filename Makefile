@@ -77,13 +77,14 @@ HEADERS := $(sort $(shell find protocol allocator master agent frameworks tests 
 MAINS := $(filter %/main.cc %_main.cc,$(SOURCES))
 
 # Archives, one a part. GENERATED comes from the schemas.
-ARCHIVES = protocol allocator master agent sdk batch cli sim testkit
+ARCHIVES = protocol allocator master agent sdk batch mpi cli sim testkit
 protocol_SOURCES := $(filter protocol/%,$(SOURCES))
 allocator_SOURCES := $(filter-out $(MAINS),$(filter allocator/%,$(SOURCES)))
 master_SOURCES := $(filter-out $(MAINS),$(filter master/%,$(SOURCES)))
 agent_SOURCES := $(filter-out $(MAINS) agent/shim/%,$(filter agent/%,$(SOURCES)))
 sdk_SOURCES := $(filter frameworks/sdk/%,$(SOURCES))
 batch_SOURCES := $(filter-out $(MAINS),$(filter frameworks/batch/%,$(SOURCES)))
+mpi_SOURCES := $(filter frameworks/mpi/%,$(SOURCES))
 cli_SOURCES := $(filter-out $(MAINS),$(filter frameworks/cli/%,$(SOURCES)))
 sim_SOURCES := $(filter-out $(MAINS),$(filter tests/sim/%,$(SOURCES)))
 testkit_SOURCES := $(filter tests/testkit/%,$(SOURCES))
@@ -99,7 +100,7 @@ stoa-agent_ARCHIVES = agent protocol
 stoa-batch_MAIN = frameworks/batch/main.cc
 stoa-batch_ARCHIVES = batch sdk protocol
 stoa_MAIN = frameworks/cli/main.cc
-stoa_ARCHIVES = cli batch sdk protocol
+stoa_ARCHIVES = cli batch mpi sdk protocol
 stoa-allocator-check_MAIN = allocator/check_main.cc
 stoa-allocator-check_ARCHIVES = master allocator protocol
 stoa-sim_MAIN = tests/sim/main.cc
@@ -113,7 +114,7 @@ protocol_TESTED = protocol
 allocator_TESTED = allocator protocol
 master_TESTED = master allocator protocol
 agent_TESTED = agent protocol
-frameworks_TESTED = cli batch sdk protocol
+frameworks_TESTED = cli batch mpi sdk protocol
 sim_TESTED = $(stoa-sim_ARCHIVES)
 testkit_TESTED = testkit $(stoa-sim_ARCHIVES)
 
@@ -123,7 +124,7 @@ EXAMPLES := $(filter docs/examples/%,$(SOURCES))
 BENCHES := $(filter tests/bench/%,$(SOURCES))
 # The smallest of programs, to be the work of a benchmark: C, static.
 BENCH_WORK := $(sort $(wildcard tests/bench/*.c))
-BENCH_ARCHIVES = sim cli master agent batch sdk allocator protocol
+BENCH_ARCHIVES = sim cli master agent batch mpi sdk allocator protocol
 
 # ---- What is made ----------------------------------------------------------------------------------------------
 
@@ -369,7 +370,7 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
 	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \
 	  $(call sim_tests,$(BUILD),,301-2000) \
-	  'guest=env -u MAKEFLAGS scripts/guest' 'lint=env -u MAKEFLAGS make -s BUILD=$(BUILD) lint-all'
+	  'page=tests/web/page_test.sh' 'guest=env -u MAKEFLAGS scripts/guest' 'lint=env -u MAKEFLAGS make -s BUILD=$(BUILD) lint-all'
 .PHONY: test check check-full
 
 sim: $(BUILD)/bin/stoa-sim ## replay one seed: make sim SEED=1 [AGENTS= TASKS= FAULTS=]
@@ -417,7 +418,7 @@ check-style check-layers check-format:
 INSTALLED_PROGRAMS = $(BUILT_PROGRAMS) $(BUILT_SHIM)
 # What a framework, an allocator module or a framework's test includes; what these include goes with them.
 PUBLIC_HEADERS := $(filter-out %/stored_state.h,$(filter frameworks/sdk/%,$(HEADERS))) $(filter allocator/module.h allocator/module_face.h,$(HEADERS)) \
-  protocol/codec/task_body.h
+  protocol/codec/task_body.h protocol/codec/executor_info.h
 headers_to = $(DESTDIR)$(includedir)/stoa
 datadir = $(prefix)/share/stoa
 # Written for prefix=/usr, as Debian would have them.

@@ -105,6 +105,7 @@ void Events::sample() {
         }
         now[5] += static_cast<double>(agent.tasks);
     }
+    if (now[1] == 0) return; // a standby's, or before the first agent came back
     history_.push_back(now);
     if (history_.size() > kKept) history_.pop_front();
     const std::string line = sampleLine(now);
