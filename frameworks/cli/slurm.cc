@@ -12,6 +12,8 @@
 #include <absl/strings/ascii.h>
 #include <absl/strings/numbers.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <iostream>
@@ -122,6 +124,8 @@ int sbatch(const std::vector<std::string>& words, const Context& context) {
     submission.defaults = {"--slurm-env", "--all-env", "--output=slurm-%j.out"};
     submission.words = translated->words;
     if (translated->wrap.empty()) {
+        submission.from_stdin = translated->command.empty() && ::isatty(0) == 0;
+        if (submission.from_stdin) translated->command = {"sbatch"};
         if (translated->command.empty()) {
             return fail("say which script: sbatch [OPTIONS] SCRIPT [ARGUMENTS], or --wrap='COMMAND'", kUsage);
         }

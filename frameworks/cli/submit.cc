@@ -26,11 +26,12 @@ namespace {
 
 constexpr std::size_t kLargestScript = 1 << 20; // read at most; the queue takes less, and says so
 
-absl::StatusOr<std::string> readScript(const std::string& path) {
-    UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+absl::StatusOr<std::string> readScript(const Submission& submission) {
+    const std::string& path = submission.command.front();
+    UniqueFd file(submission.from_stdin ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat info {};
     if (!file || ::fstat(file.get(), &info) != 0) return absl::NotFoundError(concat(path, ": ", std::strerror(errno)));
-    if (!S_ISREG(info.st_mode)) return invalid(path, " is no file");
+    if (!submission.from_stdin && !S_ISREG(info.st_mode)) return invalid(path, " is no file");
     std::string text;
     char buffer[65536];
     ssize_t n = 0;
@@ -103,7 +104,7 @@ absl::StatusOr<Read> readSubmission(const Submission& submission) {
     const std::string& first = submission.command.front();
     std::vector<std::string> words = submission.defaults;
     if (submission.is_script || startsLikeAScript(first)) {
-        absl::StatusOr<std::string> text = readScript(first);
+        absl::StatusOr<std::string> text = readScript(submission);
         if (!text.ok()) return text.status();
         if (text->rfind("#!", 0) != 0) {
             return invalid(first, ": a script starts with a line such as #!/bin/sh, and this one doesn't");

@@ -13,6 +13,7 @@ struct Submission {
     std::vector<std::string> defaults; // words that come before those of the script
     std::vector<std::string> words;    // options of `stoa submit`
     std::vector<std::string> command;  // a command, or a script and its arguments
+    bool from_stdin = false;           // the script; the command is then the name it goes by
     bool is_script = false;            // sbatch's always is one; else a file that starts with "#!" is
     std::string before_number;         // "Submitted batch job "
     bool quiet = false;

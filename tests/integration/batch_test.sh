@@ -191,6 +191,10 @@ check "sbatch prints the number alone when asked to" test "$id" -gt 0
 stoa wait --quiet "$id"
 check "its output is where Slurm has it" test "$(result "slurm-$id.out")" = "$id $here"
 check "sbatch says what it did" says 0 "Submitted batch job" slurm sbatch --mem=32 --wrap true
+id=$(printf '#!/bin/sh\n#SBATCH --mem=32 -o piped.out\necho piped\n' | slurm sbatch --parsable)
+stoa wait --quiet "$id"
+check "a script may come by standard input" test "$(result piped.out)" = piped
+check "which has to be one" says 2 "a script starts with a line such as #!/bin/sh" slurm sbatch < /dev/null
 check "an unknown option is an error on the command line" says 2 "--frobnicate is no option" slurm sbatch --frobnicate --wrap true
 check "a job over several nodes is refused" says 2 "a job runs on one agent" slurm sbatch -N 4 --wrap true
 id=$(slurm sbatch --parsable --hold --mem=32 -a 1-9 -J waiting --wrap 'sleep 100')

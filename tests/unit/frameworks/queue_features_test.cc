@@ -238,6 +238,22 @@ TEST(QueueHistory, EachAttemptIsKeptWithItsReasonAgentAndTimes) {
     EXPECT_EQ(task.last.why, "");
 }
 
+TEST(QueueEnvironments, OneIsKeptForAllThatHaveTheSame) {
+    Queue::Options options;
+    options.kept_jobs = 1;
+    BatchWorld world(1, options);
+    JobSpec spec = jobOf();
+    spec.command.environment = {{"A", "1"}};
+    for (int i = 0; i < 3; ++i) world.submitted(spec);
+    spec.command.environment = {{"A", "2"}};
+    world.submitted(spec);
+    world.crash();
+    world.settle();
+    for (const auto& [id, value] : {std::pair("1.0.1", "1"), {"3.0.1", "1"}, {"4.0.1", "2"}}) {
+        EXPECT_EQ(readTaskBody(world.info(id).body)->command.environment.at("A"), value) << id;
+    }
+}
+
 TEST(QueueHistory, AJobThatIsNotToBeRequeuedFailsWhenItIsLost) {
     BatchWorld world(1);
     JobSpec spec = jobOf();
@@ -310,15 +326,21 @@ TEST(JobCommands, FilesAndScriptsAreTheTasksOwnDoing) {
     EXPECT_EQ(argv.back(), "a b");
 }
 
+std::map<std::string, std::string> variablesOf(const JobSpec& spec, const WhichTask& task) {
+    std::map<std::string, std::string> variables;
+    addOwnVariables(spec, task, variables);
+    return variables;
+}
+
 TEST(JobCommands, SlurmsNamesAreThereWhereTheyAreAskedFor) {
     JobSpec spec = jobOf(4);
     spec.indices = *IndexSet::parse("2-8:2");
     spec.shape = Resources::cpusMem(4, 512);
     spec.slots = 2;
     spec.work_directory = "/home/jane";
-    EXPECT_FALSE(environmentOf(spec, {7, 4, 1, "h"}).contains("SLURM_JOB_ID"));
+    EXPECT_FALSE(variablesOf(spec, {7, 4, 1, "h"}).contains("SLURM_JOB_ID"));
     spec.slurm_environment = true;
-    const auto environment = environmentOf(spec, {7, 4, 2, "h"});
+    const auto environment = variablesOf(spec, {7, 4, 2, "h"});
     EXPECT_EQ(environment.at("SLURM_JOB_ID"), "7");
     EXPECT_EQ(environment.at("SLURM_ARRAY_TASK_ID"), "4");
     EXPECT_EQ(environment.at("SLURM_ARRAY_TASK_MAX"), "8");
