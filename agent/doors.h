@@ -54,7 +54,7 @@ public:
         std::uint64_t upload_bytes = std::uint64_t{1} << 30;      // of one file
         std::uint64_t all_upload_bytes = std::uint64_t{10} << 30; // of all; beyond: 507
         std::vector<std::pair<std::string, std::string>> flags;   // as /flags shows them
-        ExecutorDoor* executors = nullptr; // served here; absent: nobody asks for it
+        ExecutorDoor* executors = nullptr;                        // served here; absent: nobody asks for it
         std::set<std::string> live; // sandboxes still written to, of a former agent's tasks, until show() tells of them
     };
     static constexpr std::size_t kMostEnded = 1000; // tasks kept for /state after their end; the oldest goes

@@ -200,23 +200,30 @@ std::string Doors::View::metricsText() const {
     for (const auto& [key, task] : tasks) ++by_state[task.state];
     for (const auto& [state, count] : by_state) add(families.back(), count, "state", std::string(name(state)));
     families.push_back(family("stoa_agent_events_total", "What the agent's core did and met", MetricType::Counter));
-    for (const auto& [what, count] :
-         {std::pair("launch", core.launches), std::pair("duplicate_launch", core.duplicate_launches),
-          std::pair("refused_launch", core.refused_launches), std::pair("kill", core.kills),
-          std::pair("kill_of_unknown", core.kills_of_unknown), std::pair("update_sent", core.updates_sent),
-          std::pair("update_repeated", core.updates_repeated),
-          std::pair("stray_acknowledgement", core.stray_acknowledgements),
-          std::pair("stray_container", core.stray_containers), std::pair("dropped_message", core.dropped_messages),
-          std::pair("lost_at_recovery", core.lost_at_recovery), std::pair("out_of_memory", core.out_of_memory),
-          std::pair("unknown_exit", core.unknown_exits), std::pair("registration", core.registrations),
-          std::pair("executor_launch", core.executor_launches),
-          std::pair("executor_subscription", core.executor_subscriptions),
-          std::pair("executor_resubscription", core.executor_resubscriptions),
-          std::pair("executor_update", core.executor_updates),
-          std::pair("executor_update_repeated", core.executor_updates_repeated),
-          std::pair("executor_update_illegal", core.executor_updates_illegal),
-          std::pair("executor_timeout", core.executor_timeouts),
-          std::pair("executor_shutdown", core.executor_shutdowns), std::pair("executor_end", core.executors_ended)}) {
+    for (const auto& [what, count] : {std::pair("launch", core.launches),
+                                      std::pair("duplicate_launch", core.duplicate_launches),
+                                      std::pair("refused_launch", core.refused_launches),
+                                      std::pair("kill", core.kills),
+                                      std::pair("kill_of_unknown", core.kills_of_unknown),
+                                      std::pair("update_sent", core.updates_sent),
+                                      std::pair("update_repeated", core.updates_repeated),
+                                      std::pair("stray_acknowledgement", core.stray_acknowledgements),
+                                      std::pair("stray_container", core.stray_containers),
+                                      std::pair("dropped_message", core.dropped_messages),
+                                      std::pair("lost_at_recovery", core.lost_at_recovery),
+                                      std::pair("out_of_memory", core.out_of_memory),
+                                      std::pair("unknown_exit", core.unknown_exits),
+                                      std::pair("registration", core.registrations),
+                                      std::pair("executor_launch", core.executor_launches),
+                                      std::pair("executor_subscription", core.executor_subscriptions),
+                                      std::pair("executor_resubscription", core.executor_resubscriptions),
+                                      std::pair("executor_update", core.executor_updates),
+                                      std::pair("executor_update_repeated", core.executor_updates_repeated),
+                                      std::pair("executor_update_illegal", core.executor_updates_illegal),
+                                      std::pair("executor_update_put_off", core.executor_updates_put_off),
+                                      std::pair("executor_timeout", core.executor_timeouts),
+                                      std::pair("executor_shutdown", core.executor_shutdowns),
+                                      std::pair("executor_end", core.executors_ended)}) {
         add(families.back(), static_cast<double>(count), "event", what);
     }
     one("stoa_agent_state_commits_total", "Commits of the agent's state, each one fdatasync", MetricType::Counter,

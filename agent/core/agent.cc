@@ -42,9 +42,9 @@ void Agent::on(const MasterConnected&, Turn& turn) {
     link_ = Link::kRegistering;
     ++counters_.registrations;
     // It tells every task's state, so it waits for all that was ever stored.
-    sayToMaster(agent_says::Register{options_.info, options_.incarnation, tasks(), tasks_.frameworks(),
-                                     executors_.list()},
-                appended_, turn);
+    sayToMaster(
+        agent_says::Register{options_.info, options_.incarnation, tasks(), tasks_.frameworks(), executors_.list()},
+        appended_, turn);
 }
 
 void Agent::on(const MasterGone&, Turn&) { link_ = Link::kDown; }
@@ -97,7 +97,8 @@ void Agent::launch(Task& task, const master_says::Launch& message, Turn& turn) {
     }
     // They would share a sandbox.
     if (executors_.find({task.framework, ExecutorId(task.info.id.value())}) != nullptr) {
-        refuse(task, TaskState::kError, Reason::kTaskInvalid, "an executor with the task's id lives on the agent", turn);
+        refuse(task, TaskState::kError, Reason::kTaskInvalid, "an executor with the task's id lives on the agent",
+               turn);
         return;
     }
     if (absl::Status held = tasks_.hold(task); !held.ok()) {
@@ -190,9 +191,7 @@ void Agent::carryOutKill(Task& task, bool signalled, Turn& turn) {
     tasks_.reindex(task);
 }
 
-Duration Agent::graceOf(const Task& task) const {
-    return readKillGrace(task.info.body).value_or(options_.kill_grace);
-}
+Duration Agent::graceOf(const Task& task) const { return readKillGrace(task.info.body).value_or(options_.kill_grace); }
 
 void Agent::startLimit(Task& task, WallTime started, Turn& turn) {
     const absl::StatusOr<TaskSpec> spec = readTaskBody(task.info.body);
@@ -268,9 +267,11 @@ void Agent::on(const launcher_says::ContainerFailed& event, Turn& turn) {
 
 void Agent::on(const launcher_says::ContainerExited& event, Turn& turn) {
     if (Executor* executor = executors_.withContainer(event.key)) {
-        const Ending ending = endingOf(event.outcome, event.unknown_reason, false, executor->limits());
-        const bool memory = ending.reason == Reason::kContainerLimitationMemory;
-        executorEnded(*executor, memory ? ending.reason : Reason::kExecutorTerminated,
+        const Ending ending =
+            endingOf(event.outcome, event.unknown_reason, false, executor->limits(), event.over_disk);
+        const bool limitation = ending.reason == Reason::kContainerLimitationMemory ||
+                                ending.reason == Reason::kContainerLimitationDisk;
+        executorEnded(*executor, limitation ? ending.reason : Reason::kExecutorTerminated,
                       absl::StrCat("the executor ended: ", ending.message), event.outcome.wait_status, turn);
         return;
     }
@@ -279,7 +280,7 @@ void Agent::on(const launcher_says::ContainerExited& event, Turn& turn) {
         say(ForgetContainer{event.key}, appended_, turn);
         return;
     }
-    endExited(*task, event.outcome, event.unknown_reason, turn);
+    endExited(*task, event, turn);
 }
 
 void Agent::endFailed(Task& task, const std::string& reason, Turn& turn) {
@@ -290,11 +291,12 @@ void Agent::endFailed(Task& task, const std::string& reason, Turn& turn) {
     }
 }
 
-void Agent::endExited(Task& task, const TaskOutcome& outcome, const std::string& unknown_reason, Turn& turn) {
-    task.latest.outcome = outcome;
-    if (outcome.out_of_memory) ++counters_.out_of_memory;
-    if (!outcome.wait_status) ++counters_.unknown_exits;
-    Ending ending = endingOf(outcome, unknown_reason, task.kill_requested && !task.limit_reached, task.info.resources);
+void Agent::endExited(Task& task, const launcher_says::ContainerExited& event, Turn& turn) {
+    task.latest.outcome = event.outcome;
+    if (event.outcome.out_of_memory) ++counters_.out_of_memory;
+    if (!event.outcome.wait_status) ++counters_.unknown_exits;
+    Ending ending = endingOf(event.outcome, event.unknown_reason, task.kill_requested && !task.limit_reached,
+                             task.info.resources, event.over_disk);
     if (task.limit_reached && ending.state == TaskState::kFailed) {
         ending.reason = Reason::kMaxCompletionTimeReached;
         ending.message = absl::StrCat("its time limit was over; ", ending.message);
@@ -485,7 +487,8 @@ std::string Agent::violation() const {
         for (const TaskId& id : executor.tasks) {
             const auto task = tasks_.all().find({key.framework, id});
             if (task == tasks_.all().end() || !task->second.holds || task->second.info.executor != key.executor) {
-                return absl::StrCat("executor ", key.executor.value(), " counts a task that isn't its own: ", id.value());
+                return absl::StrCat("executor ", key.executor.value(),
+                                    " counts a task that isn't its own: ", id.value());
             }
             of_tasks += task->second.info.resources;
         }

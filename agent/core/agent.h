@@ -71,6 +71,7 @@ public:
         std::uint64_t executor_updates = 0;
         std::uint64_t executor_updates_repeated = 0;
         std::uint64_t executor_updates_illegal = 0; // of no live task, or of a state that can't follow
+        std::uint64_t executor_updates_put_off = 0; // too many of the task wait for their framework
         std::uint64_t executor_timeouts = 0;        // didn't subscribe in time
         std::uint64_t executor_shutdowns = 0;
         std::uint64_t executors_ended = 0;
@@ -149,7 +150,7 @@ private:
     // The same for the last one; gives its resources back and lets the launcher forget the container.
     void end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     void endFailed(Task& task, const std::string& reason, Turn& turn);
-    void endExited(Task& task, const TaskOutcome& outcome, const std::string& unknown_reason, Turn& turn);
+    void endExited(Task& task, const launcher_says::ContainerExited& event, Turn& turn);
     // What `latest` has become is stored and forwarded.
     void storeStatus(Task& task, Turn& turn);
     // The two halves of end() around its status.

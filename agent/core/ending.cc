@@ -29,12 +29,14 @@ std::string howItEnded(const TaskOutcome& outcome, const std::string& unknown_re
 } // namespace
 
 Ending endingOf(const TaskOutcome& outcome, const std::string& unknown_reason, bool kill_requested,
-                const Resources& resources) {
+                const Resources& resources, const std::string& over_disk) {
     const std::string how = howItEnded(outcome, unknown_reason);
     if (kill_requested) return {TaskState::kKilled, Reason::kNone, absl::StrCat("a kill was requested; ", how)};
     const bool succeeded =
         outcome.wait_status && WIFEXITED(*outcome.wait_status) && WEXITSTATUS(*outcome.wait_status) == 0;
     if (succeeded) return {TaskState::kFinished, Reason::kNone, how};
+    if (!over_disk.empty())
+        return {TaskState::kFailed, Reason::kContainerLimitationDisk, absl::StrCat(over_disk, "; ", how)};
     if (outcome.out_of_memory) {
         return {TaskState::kFailed, Reason::kContainerLimitationMemory,
                 absl::StrCat("out of memory: limit ",

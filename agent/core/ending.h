@@ -18,7 +18,8 @@ struct Ending {
 
 // `kill_requested`: somebody asked for the end before it came; then it is TASK_KILLED however the command took it,
 // since a service that leaves with 0 after SIGTERM hasn't finished by itself.
+// `over_disk`: it was ended because it had more on the disk than it asked for, and how much; empty otherwise.
 Ending endingOf(const TaskOutcome& outcome, const std::string& unknown_reason, bool kill_requested,
-                const Resources& resources);
+                const Resources& resources, const std::string& over_disk = {});
 
 } // namespace stoa::agent

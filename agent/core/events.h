@@ -42,6 +42,7 @@ struct ContainerExited {
     TaskKey key;
     TaskOutcome outcome;
     std::string unknown_reason; // why outcome.wait_status is absent
+    std::string over_disk = {}; // how much too much it had on the disk, when it was ended for that
 };
 
 } // namespace launcher_says
@@ -220,9 +221,9 @@ struct ExecutorGone {
     ExecutorKey key;
 };
 
-using Effect = std::variant<ToMaster, LaunchContainer, SignalContainer, DestroyContainer, ForgetContainer, Stop,
-                            TaskChanged, TaskGone, LaunchExecutor, LimitContainer, ToExecutor, EndStream,
-                            ExecutorChanged, ExecutorGone>;
+using Effect =
+    std::variant<ToMaster, LaunchContainer, SignalContainer, DestroyContainer, ForgetContainer, Stop, TaskChanged,
+                 TaskGone, LaunchExecutor, LimitContainer, ToExecutor, EndStream, ExecutorChanged, ExecutorGone>;
 
 // `waits_for` counts the records that this Agent appended since it was built (Agent::recordsAppended()); recovered
 // ones are not among them. 0: at once. Order matters to one master, and to one container.

@@ -16,6 +16,9 @@ namespace {
 // An executor has but a few updates on its way at once; one repeated later than this is taken for a new one, and then
 // only where its state may follow.
 constexpr std::size_t kUpdatesRemembered = 16;
+// Of one task, that its framework hasn't acknowledged. More that aren't its end are left to the executor, unacknowledged,
+// which says them again.
+constexpr std::size_t kMostUpdatesWaiting = 100;
 
 std::string asText(const Uuid& uuid) {
     std::string text;
@@ -185,6 +188,10 @@ void Agent::takeUpdate(Executor& executor, const TaskStatus& status, Turn& turn)
         ++counters_.executor_updates_illegal;
         return acknowledge(appended_);
     }
+    if (!isTerminal(status.state) && task->unacknowledged.size() >= kMostUpdatesWaiting) {
+        ++counters_.executor_updates_put_off;
+        return;
+    }
     said.push_back(uuid);
     if (said.size() > kUpdatesRemembered) said.pop_front();
     task->delivered = true; // it has it
@@ -242,8 +249,8 @@ void Agent::on(const master_says::ShutdownExecutor& message, Turn& turn) {
 void Agent::killInExecutor(Task& task, Turn& turn) {
     Executor* executor = executors_.find({task.framework, task.info.executor});
     if (executor == nullptr) return;
-    const bool never_had_it = executor->state == Executor::State::kRegistering ||
-                              (executor->stream != 0 && !task.delivered);
+    const bool never_had_it =
+        executor->state == Executor::State::kRegistering || (executor->stream != 0 && !task.delivered);
     if (never_had_it) {
         end(task, TaskState::kKilled, Reason::kTaskKilledDuringLaunch, "killed before its executor had it", turn);
         if (executor->tasks.empty() && executor->state == Executor::State::kRegistering) shutDown(*executor, turn);
@@ -369,14 +376,15 @@ void Agent::recoverExecutor(Executor& executor, const launcher_says::KnownContai
         heard |= tasks_.find({executor.framework.id, id})->state != TaskState::kStaging;
     }
     executor.state = Executor::State::kRecovering;
-    executors_.setDeadline(
-        executor, turn.now + (heard ? options_.executor_reregistration : options_.executor_registration));
+    executors_.setDeadline(executor,
+                           turn.now + (heard ? options_.executor_reregistration : options_.executor_registration));
     limit(executor, turn);
     show(executor, turn);
 }
 
 void Agent::show(const Executor& executor, Turn& turn) {
-    say(ExecutorChanged{executor.framework.id, executor.info, executor.run, executor.stream != 0}, executor.record, turn);
+    say(ExecutorChanged{executor.framework.id, executor.info, executor.run, executor.stream != 0}, executor.record,
+        turn);
 }
 
 } // namespace stoa::agent

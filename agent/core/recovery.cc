@@ -146,7 +146,7 @@ void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* contain
     }
     if (task.state == TaskState::kRunning) startLimit(task, task.latest.timestamp, turn);
     if (!container->running) {
-        endExited(task, container->outcome, container->unknown_reason, turn);
+        endExited(task, {container->key, container->outcome, container->unknown_reason}, turn);
         return;
     }
     task.container = Task::Container::kRunning;

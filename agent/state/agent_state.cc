@@ -111,7 +111,8 @@ void AgentState::changesOf(const Record& record, std::vector<Store::Change>& cha
             if constexpr (std::is_same_v<Kind, Identity>) {
                 changes.push_back(Store::put(kAgent, std::string(kIdentity), encodeRecord(record)));
             } else if constexpr (std::is_same_v<Kind, LaunchIntended>) {
-                changes.push_back(Store::put(kLaunches, rowKey(TaskKey{one.framework.id, one.task.id}), encodeRecord(record)));
+                changes.push_back(
+                    Store::put(kLaunches, rowKey(TaskKey{one.framework.id, one.task.id}), encodeRecord(record)));
             } else if constexpr (std::is_same_v<Kind, StatusAppended>) {
                 const TaskKey key{one.framework, one.status.task};
                 std::string row = concat(rowKey(key), "#", absl::StrFormat("%016x", next_status_++));

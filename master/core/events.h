@@ -161,8 +161,8 @@ struct OfferGone {
     OfferId offer;
 };
 
-using Delta = std::variant<AgentChanged, AgentForgotten, FrameworkChanged, FrameworkForgotten, TaskChanged, ExecutorChanged,
-                           ExecutorGone, OfferMade, OfferGone>;
+using Delta = std::variant<AgentChanged, AgentForgotten, FrameworkChanged, FrameworkForgotten, TaskChanged,
+                           ExecutorChanged, ExecutorGone, OfferMade, OfferGone>;
 
 using Effect = std::variant<ToAgentPeer, ToFrameworkPeer, ClosePeer, CallAnswered, Delta>;
 

@@ -19,7 +19,7 @@ absl::StatusOr<std::optional<ExecutorInfo>> State::newExecutorFor(const Framewor
     if (!info.ok()) return info.status();
     const auto in_this_call = fresh.find(task.executor);
     const Executor* known = executors.find(framework.id(), agent, task.executor);
-    const ExecutorInfo* lives = known != nullptr             ? &known->info
+    const ExecutorInfo* lives = known != nullptr              ? &known->info
                                 : in_this_call != fresh.end() ? &in_this_call->second
                                                               : nullptr;
     if (lives != nullptr) {

@@ -146,8 +146,8 @@ absl::Status State::validateLaunches(Step& at, const Framework& framework, const
                                                                        task.agent.value(), "\""))
                              : validateLaunch(framework, *place->agent, task, place->left);
         if (launchable.ok() && !ids.insert(task.id).second) {
-            launchable = absl::AlreadyExistsError(
-                absl::StrCat("the task id \"", task.id.value(), "\" comes twice in one call"));
+            launchable =
+                absl::AlreadyExistsError(absl::StrCat("the task id \"", task.id.value(), "\" comes twice in one call"));
         }
         std::optional<ExecutorInfo> new_executor;
         if (launchable.ok()) {

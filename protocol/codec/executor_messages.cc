@@ -3,7 +3,7 @@
 #include "protocol/codec/check.h"
 #include "protocol/codec/compact.h"
 #include "protocol/codec/executor_info.h"
-#include "protocol/codec/json.h"
+#include "protocol/codec/json_forms.h"
 #include "protocol/codec/v1.h"
 #include "protocol/schema/executor.capnp.h"
 
@@ -12,7 +12,9 @@ namespace {
 
 using codec::asData;
 using codec::asText;
+using codec::fromJson;
 using codec::id;
+using codec::jsonOf;
 using codec::malformed;
 using codec::setUnlessEmpty;
 using codec::view;
@@ -210,26 +212,6 @@ ExecutorEvent readEvent(WireEvent::Reader in) {
     case WireEvent::Type::UNKNOWN: break;
     }
     malformed("type", "missing or not known");
-}
-
-// What we have built ourselves is not damaged, so that writing it can't fail.
-template <class Root, class Write>
-std::string jsonOf(Write write) {
-    codec::FlatBuilder builder;
-    auto root = builder.root<Root>();
-    write(root);
-    std::string out;
-    appendJson(root.asReader(), out).IgnoreError();
-    return out;
-}
-
-template <class Root, class Read>
-auto fromJson(std::string_view text, std::string_view what, Read read)
-    -> absl::StatusOr<decltype(read(typename Root::Reader()))> {
-    codec::FlatBuilder builder;
-    auto root = builder.root<Root>();
-    if (absl::Status status = readJson(text, root); !status.ok()) return status;
-    return codec::decodeGuarded(what, [&] { return read(root.asReader()); });
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 #include "protocol/codec/framework_messages.h"
 
-#include "protocol/codec/json.h"
+#include "protocol/codec/json_forms.h"
 #include "protocol/codec/scheduler.h"
 #include "protocol/codec/shape.h"
 #include "protocol/codec/v1.h"
@@ -11,25 +11,8 @@
 namespace stoa {
 namespace {
 
-// What we have built ourselves is not damaged, so that writing it can't fail.
-template <class Root, class Write>
-std::string jsonOf(Write write) {
-    codec::FlatBuilder builder;
-    auto root = builder.root<Root>();
-    write(root);
-    std::string out;
-    appendJson(root.asReader(), out).IgnoreError();
-    return out;
-}
-
-template <class Root, class Read>
-auto fromJson(std::string_view text, std::string_view what, Read read)
-    -> absl::StatusOr<decltype(read(typename Root::Reader()))> {
-    codec::FlatBuilder builder;
-    auto root = builder.root<Root>();
-    if (absl::Status status = readJson(text, root); !status.ok()) return status;
-    return codec::decodeGuarded(what, [&] { return read(root.asReader()); });
-}
+using codec::fromJson;
+using codec::jsonOf;
 
 } // namespace
 

@@ -76,13 +76,15 @@ void Executors::launch(const agent::LaunchExecutor& effect) {
 void Executors::signal(const TaskKey& container) {
     const auto found = runs_.find(container);
     if (found == runs_.end() || !found->second.known.running || found->second.ignores_term) return;
-    later(container, std::chrono::microseconds(100 + parts_.rng.below(500'000)), [this](Run& one) { exit(one, SIGTERM); });
+    later(container, std::chrono::microseconds(100 + parts_.rng.below(500'000)),
+          [this](Run& one) { exit(one, SIGTERM); });
 }
 
 void Executors::destroy(const TaskKey& container) {
     const auto found = runs_.find(container);
     if (found == runs_.end() || !found->second.known.running) return;
-    later(container, std::chrono::microseconds(100 + parts_.rng.below(5'000)), [this](Run& one) { exit(one, SIGKILL); });
+    later(container, std::chrono::microseconds(100 + parts_.rng.below(5'000)),
+          [this](Run& one) { exit(one, SIGKILL); });
 }
 
 void Executors::forget(const TaskKey& container) { runs_.erase(container); }
@@ -224,7 +226,8 @@ void Executors::runTask(Run& run, const TaskInfo& task) {
     run.tasks[task.id] = task.resources;
     ++run.busy;
     if (strikes(Fault::kExecutorCrash)) {
-        later(run.known.key, std::chrono::milliseconds(parts_.rng.below(5'000)), [this](Run& one) { exit(one, SIGSEGV); });
+        later(run.known.key, std::chrono::milliseconds(parts_.rng.below(5'000)),
+              [this](Run& one) { exit(one, SIGSEGV); });
     }
     later(run.known.key, std::chrono::microseconds(parts_.rng.below(20'000)),
           [this, id = task.id](Run& one) { say(one, id, TaskState::kRunning); });
@@ -235,7 +238,8 @@ void Executors::runTask(Run& run, const TaskInfo& task) {
         later(run.known.key, length / 2, [this, id = task.id](Run& one) { say(one, id, TaskState::kRunning); });
     }
     const TaskState end = strikes(Fault::kTaskFailure) ? TaskState::kFailed : TaskState::kFinished;
-    later(run.known.key, std::chrono::milliseconds(20) + length, [this, id = task.id, end](Run& one) { say(one, id, end); });
+    later(run.known.key, std::chrono::milliseconds(20) + length,
+          [this, id = task.id, end](Run& one) { say(one, id, end); });
 }
 
 void Executors::say(Run& run, const TaskId& task, TaskState state) {

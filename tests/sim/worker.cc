@@ -81,7 +81,8 @@ void Worker::onOffer(const Offer& offer) {
     accept.filters = filters;
     Resources left = offer.resources;
     if (options_.executors > 0) accept.launches = launchInExecutors(offer);
-    while (options_.executors == 0 && !todo_.empty() && left.subtract(options_.shape).ok()) accept.launches.push_back(launch(offer.agent));
+    while (options_.executors == 0 && !todo_.empty() && left.subtract(options_.shape).ok())
+        accept.launches.push_back(launch(offer.agent));
     calls_.push_back(std::move(accept));
 }
 

@@ -30,7 +30,7 @@ public:
         // Executors that its tasks run in, on each agent so many as are needed; 0: its tasks are commands.
         std::uint32_t executors = 0;
         Resources executor_shape;
-        bool endless = false;       // does all of its work again, until it is told to finish
+        bool endless = false; // does all of its work again, until it is told to finish
         // Tears itself down when so many pieces are done, with tasks still running; 0: never.
         std::uint32_t teardown_after = 0;
         Duration failover_timeout = std::chrono::hours(1);

@@ -161,6 +161,15 @@ TEST_F(AgentExecutors, WhatFollowsAnEndOrIsOfNoTaskIsAcknowledgedAndDropped) {
     EXPECT_EQ(world.lastUpdate("t").state, TaskState::kFinished);
 }
 
+TEST_F(AgentExecutors, OneThatTellsMoreThanItsFrameworkHearsIsNotAcknowledged) {
+    const std::uint64_t stream = running();
+    for (int i = 0; i < 200; ++i) update("t", TaskState::kRunning, static_cast<std::uint8_t>(2 + i));
+    EXPECT_THAT(events<executor_event::Acknowledged>(stream), SizeIs(100));
+    EXPECT_EQ(world.agent->counters().executor_updates_put_off, 101u);
+    update("t", TaskState::kFinished, 255);
+    EXPECT_THAT(events<executor_event::Acknowledged>(stream), SizeIs(101));
+}
+
 TEST_F(AgentExecutors, AKillGoesToTheExecutorWithItsGrace) {
     const std::uint64_t stream = running();
     world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 9s});

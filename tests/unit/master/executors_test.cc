@@ -32,9 +32,7 @@ protected:
         world.pass(std::chrono::milliseconds(200));
         return task;
     }
-    void ended() {
-        world.agentSays(agent, agent_says::ExecutorEnded{framework.id(), ExecutorId("e"), 3 << 8});
-    }
+    void ended() { world.agentSays(agent, agent_says::ExecutorEnded{framework.id(), ExecutorId("e"), 3 << 8}); }
 
     World world;
     TestAgent agent;
@@ -125,8 +123,9 @@ TEST_F(MasterExecutors, ANewLeaderLearnsOfThemFromTheirAgents) {
     AgentTask running{framework.id(), task, TaskState::kRunning, {}};
     running.status.task = task.id;
     running.status.state = TaskState::kRunning;
-    world.input(AgentMessage{agent.peer, agent_says::Register{agent.info, agent.incarnation, {running}, {framework.info},
-                                                              {told(framework, task)}}});
+    world.input(AgentMessage{
+        agent.peer,
+        agent_says::Register{agent.info, agent.incarnation, {running}, {framework.info}, {told(framework, task)}}});
     EXPECT_EQ(world.freeOn(agent), Resources::cpusMem(3, 800));
     world.subscribe(framework);
     const Offer offer = world.offerTo(framework);
