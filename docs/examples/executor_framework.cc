@@ -50,7 +50,8 @@ public:
         std::cout << status.task << " " << name(status.state) << " " << name(status.reason) << " " << status.message
                   << std::endl;
         const std::size_t index = std::stoul(status.task.value().substr(5));
-        if (status.state == TaskState::kRunning && killed(index)) driver.kill({status.task, status.agent, {}}).IgnoreError();
+        if (status.state == TaskState::kRunning && killed(index))
+            driver.kill({status.task, status.agent, {}}).IgnoreError();
         if (status.state == TaskState::kRunning && index == 0) {
             driver.message({status.agent, executor_.id, "hello"}).IgnoreError();
         }

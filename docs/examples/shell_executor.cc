@@ -47,7 +47,10 @@ public:
                 killed = killed_.erase(id) > 0;
             }
             const bool succeeded = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-            say(driver, id, killed ? TaskState::kKilled : succeeded ? TaskState::kFinished : TaskState::kFailed,
+            say(driver, id,
+                killed      ? TaskState::kKilled
+                : succeeded ? TaskState::kFinished
+                            : TaskState::kFailed,
                 "wait status " + std::to_string(status));
         }).detach();
     }
