@@ -90,6 +90,15 @@ void ZooKeeperModel::disconnect(Client client) {
     if (state.open) connect(client);
 }
 
+// What is on its way is lost, and what is sent from now on; the client notices later.
+void ZooKeeperModel::breakIn(Client client, Duration wait) {
+    State& state = sessions_.at(client);
+    state.breaking = true;
+    queue_.schedule(state.node, wait, [this, client, connection = state.connection] {
+        if (sessions_.at(client).connection == connection) disconnect(client);
+    });
+}
+
 // A sign of life, as long as the process runs.
 void ZooKeeperModel::ping(Client client) {
     State& state = sessions_.at(client);
@@ -172,15 +181,12 @@ void ZooKeeperModel::call(Client client, std::function<std::function<void()>()> 
     if (strikes(Fault::kZooKeeperLoss)) {
         carried_out = rng_.below(2) == 0;
         answered = false;
-        state.breaking = true;
-        queue_.schedule(state.node, up + way(), [this, client, connection = state.connection] {
-            if (sessions_.at(client).connection == connection) disconnect(client);
-        });
-    }
-    if (isCut(state.node)) {
-        // One way at least; the client notices by its pings.
-        carried_out = carried_out && rng_.below(4) == 0;
+        breakIn(client, up + way());
+    } else if (isCut(state.node)) {
+        // One way at least.
+        carried_out = rng_.below(4) == 0;
         answered = false;
+        breakIn(client, kSessionTimeout / 3);
     }
     if (!carried_out) return;
     queue_.scheduleWorld(up, [this, client, number, answered, execute = std::move(execute)] {
@@ -280,8 +286,11 @@ absl::Status ZooKeeperModel::execute(const std::vector<Op>& ops) {
 void ZooKeeperModel::changed(const std::string& path) {
     if (!path.starts_with("json.info_")) return;
     for (auto& [client, state] : sessions_) {
-        if (!std::exchange(state.watching, false) || !state.connected) continue;
-        if (state.breaking || isCut(state.node)) continue; // lost
+        if (!std::exchange(state.watching, false) || !state.connected || state.breaking) continue;
+        if (isCut(state.node)) { // lost with its connection
+            if (state.open && queue_.life(state.node) == state.life) breakIn(client, kSessionTimeout / 3);
+            continue;
+        }
         toClient(client, [this, client = client, connection = state.connection] {
             State& now = sessions_.at(client);
             if (now.connected && now.connection == connection) now.events.changed();

@@ -110,6 +110,7 @@ private:
     Duration way();
     void toClient(Client client, std::function<void()> action);
     void connect(Client client);
+    void breakIn(Client client, Duration wait);
     void disconnect(Client client);
     void ping(Client client);
     void heard(Client client);
