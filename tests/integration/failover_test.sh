@@ -50,7 +50,7 @@ all_same() {
 
 # ---- The cluster -----------------------------------------------------------------------------------------------
 
-start_cluster --masters=3 --agents=2 --resources='cpus:2;mem:1024' --master-flag=--zk_session_timeout=3s
+start_cluster --masters=3 --agents=2 --resources='cpus:2;mem:1024' --master-flag=--zk_session_timeout=4s
 check "stoa up tells what it waits for" grep -q "starting ZooKeeper, 3 servers" "$work/up.log"
 check "three masters and three servers run" test "$(jq -r '.processes[].name' "$dir/cluster.json" | grep -c 'master-\|zookeeper-')" = 6
 first=$(leader)
@@ -137,6 +137,9 @@ check "a ZooKeeper that is not there is waited for, and said" \
   says 124 "no connection to ZooKeeper at zk://127.0.0.1:1/stoa; still trying" timeout 6 \
   "$bin/stoa-master" --port=0 --zmq_port=0 --work_dir="$work/nowhere" --zk=zk://127.0.0.1:1/stoa
 check "what is no address is wrong usage" says 2 "the path is missing" "$bin/stoa-master" --zk=zk://127.0.0.1:2181
+
+check "without Java, several masters are refused with the packages that are missing" \
+  says 1 "apt install libzookeeper-java default-jre-headless" env PATH=/nowhere "$bin/stoa" --dir="$work/none" up --masters=3
 
 check "stoa down ends masters, agents and ZooKeeper" ends_with 0 stoa down
 check "nothing is left" wait_until 10 nothing_left
