@@ -40,7 +40,7 @@ extern "C" {
 struct stoa_framework_host_v1 {
     uint32_t size;
     uint32_t abi;
-    const char* master;    /* what the driver dials: host:port */
+    const char* master;    /* what the driver dials: host:port, or zk://host:port,host:port/path */
     const char* name;      /* of the framework, for people */
     const char* user;      /* as whom its tasks run; empty: the agents' unprivileged user */
     const char* directory; /* exists, and is this framework's alone: its id and state are kept there */
