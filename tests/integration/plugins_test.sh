@@ -26,6 +26,13 @@ for library in libstoa libstoa-testkit; do
   check "$library.so shows the project's own names alone" ends_with 1 foreign_symbols "$work/root/usr/local/lib/$library.so"
 done
 
+uninstalled() {
+  cp -a "$work/root" "$work/root2" &&
+    make -s -C "$tree" BUILD="$build" uninstall DESTDIR="$work/root2" prefix=/usr/local > /dev/null &&
+    ! find "$work/root2" ! -type d | grep .
+}
+check "make uninstall takes all of it away" uninstalled
+
 # commands_of PAGE SECTION: the indented lines of its first block.
 commands_of() { awk -v section="## $2" '$0 == section { in_it = 1 } in_it && /^    / { print; found = 1 } found && !/^    / { exit }' "$tree/docs/$1"; }
 framework_commands=$(commands_of writing-a-framework.md "The short way: a plug-in")
