@@ -20,14 +20,16 @@ namespace {
 using testing::HasSubstr;
 
 class Plugin : public testing::Test {
-protected:
+public:
     Plugin() {
         char name[] = "/tmp/stoa-plugin.XXXXXX";
         directory_ = ::mkdtemp(name);
     }
     ~Plugin() override { std::filesystem::remove_all(directory_); }
+
+protected:
     std::string file(const std::string& name, const std::string& content) const {
-        const std::string path = directory_ + "/" + name;
+        std::string path = directory_ + "/" + name;
         std::ofstream(path) << content;
         return path;
     }
@@ -197,7 +199,7 @@ TEST_F(Plugin, WhatIsNoPluginIsRefusedWithWhatItIs) {
                 HasSubstr("another kind of machine"));
 }
 
-TEST_F(Plugin, ATemplatesNameBecomesAClasss) {
+TEST_F(Plugin, ATemplatesNameBecomesAClass) {
     EXPECT_EQ(cli::className("hello"), "Hello");
     EXPECT_EQ(cli::className("word_count2"), "WordCount2");
     for (const char* name : {"", "Hello", "2nd", "a-b", "../x", "a b", "_a"}) {
