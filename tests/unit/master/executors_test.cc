@@ -1,4 +1,5 @@
 // Executors as the master sees them: held once an agent, validated with the task that needs them, gone with their end.
+#include "master/read_model/read_model.h"
 #include "protocol/codec/executor_info.h"
 #include "tests/unit/master/core_world.h"
 
@@ -164,6 +165,25 @@ TEST_F(MasterExecutors, AreShownAsDeltasAndInASnapshot) {
         }
     }
     EXPECT_EQ(shown, 1u);
+}
+
+TEST_F(MasterExecutors, ReadersSeeThemUntilTheyEnd) {
+    live();
+    ReadModel model;
+    std::size_t applied = 0;
+    const auto catchUp = [&] {
+        for (; applied < world.deltas().size(); ++applied) model.apply(world.deltas()[applied]);
+    };
+    catchUp();
+    ASSERT_EQ(model.executors().size(), 1u);
+    EXPECT_EQ(model.executors().begin()->second.info.name, "an executor");
+    EXPECT_EQ(model.agents().at(agent.id()).used, Resources::cpusMem(1, 200));
+    EXPECT_EQ(model.frameworks().at(framework.id()).used, Resources::cpusMem(1, 200));
+    EXPECT_EQ(model.frameworks().at(framework.id()).tasks, 1u);
+    ended();
+    catchUp();
+    EXPECT_TRUE(model.executors().empty());
+    EXPECT_EQ(model.agents().at(agent.id()).used, Resources::cpusMem(0.5, 100));
 }
 
 } // namespace
