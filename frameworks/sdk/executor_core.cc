@@ -79,8 +79,8 @@ void ExecutorCore::on(const StreamEnded& event, Time now, ExecutorOutput& out) {
         out.told.push_back(Away{});
     }
     // Spread, since all executors of an agent lose it at once.
-    try_at_ = now + backoff_ / 2 + Duration(static_cast<std::int64_t>(rng_.below(
-                                       static_cast<std::uint64_t>(backoff_.count() / 2 + 1))));
+    try_at_ = now + backoff_ / 2 +
+              Duration(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(backoff_.count() / 2 + 1))));
     backoff_ = std::min(backoff_ * 2, std::max(options_.backoff_most, kFirstBackoff));
 }
 

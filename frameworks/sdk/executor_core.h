@@ -43,9 +43,8 @@ using ExecutorInput = std::variant<StreamEvent, StreamEnded, Tick>;
 
 struct Away {}; // the agent is
 // What the executor is told, in order.
-using ExecutorTold =
-    std::variant<executor_event::Subscribed, Away, executor_event::Launch, executor_event::Kill,
-                 executor_event::Message, executor_event::Shutdown, executor_event::Error>;
+using ExecutorTold = std::variant<executor_event::Subscribed, Away, executor_event::Launch, executor_event::Kill,
+                                  executor_event::Message, executor_event::Shutdown, executor_event::Error>;
 
 struct ExecutorOutput {
     std::optional<ExecutorCall> subscribe; // a new stream
@@ -108,8 +107,8 @@ private:
     Rng& rng_;
     State state_ = State::kWaiting;
     bool ever_subscribed_ = false;
-    std::map<TaskId, Live> live_;    // launched, and their end not said
-    std::deque<TaskStatus> updates_; // not yet acknowledged, in order
+    std::map<TaskId, Live> live_;                // launched, and their end not said
+    std::deque<TaskStatus> updates_;             // not yet acknowledged, in order
     std::vector<TaskInfo> ended_unacknowledged_; // their end was said, and nothing of them acknowledged
     Duration backoff_ = kFirstBackoff;
     std::optional<Time> try_at_;

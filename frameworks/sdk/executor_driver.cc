@@ -28,9 +28,9 @@ WallTime wall() { return {std::chrono::system_clock::now().time_since_epoch() / 
 // "15mins", as Mesos writes durations.
 absl::StatusOr<Duration> parseDuration(std::string_view text) {
     static constexpr std::pair<std::string_view, Duration> kUnits[] = {
-        {"ns", std::chrono::nanoseconds(1)},  {"us", std::chrono::microseconds(1)}, {"ms", std::chrono::milliseconds(1)},
-        {"secs", std::chrono::seconds(1)},    {"mins", std::chrono::minutes(1)},    {"hrs", std::chrono::hours(1)},
-        {"days", std::chrono::hours(24)},     {"weeks", std::chrono::hours(24 * 7)}};
+        {"ns", std::chrono::nanoseconds(1)}, {"us", std::chrono::microseconds(1)}, {"ms", std::chrono::milliseconds(1)},
+        {"secs", std::chrono::seconds(1)},   {"mins", std::chrono::minutes(1)},    {"hrs", std::chrono::hours(1)},
+        {"days", std::chrono::hours(24)},    {"weeks", std::chrono::hours(24 * 7)}};
     for (const auto& [unit, length] : kUnits) {
         double count = 0;
         if (!text.ends_with(unit)) continue;
@@ -82,8 +82,8 @@ absl::StatusOr<ExecutorDriverOptions> ExecutorDriverOptions::fromEnvironment() {
 
 struct HttpExecutorDriver::State {
     State(ExecutorDriverOptions given, Executor& told)
-        : options(std::move(given)), executor(told), rng(std::uint64_t{std::random_device()()} << 32 | std::random_device()()),
-          core(options.core, rng, now()) {}
+        : options(std::move(given)), executor(told),
+          rng(std::uint64_t{std::random_device()()} << 32 | std::random_device()()), core(options.core, rng, now()) {}
 
     const ExecutorDriverOptions options;
     Executor& executor;

@@ -34,7 +34,8 @@ struct Heartbeat {};
 struct ExecutorCall {
     FrameworkId framework;
     ExecutorId executor;
-    std::variant<executor_call::Subscribe, executor_call::Update, executor_call::Message, executor_call::Heartbeat> call;
+    std::variant<executor_call::Subscribe, executor_call::Update, executor_call::Message, executor_call::Heartbeat>
+        call;
 };
 
 namespace executor_event {
