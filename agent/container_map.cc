@@ -45,6 +45,7 @@ absl::StatusOr<std::vector<launcher_says::KnownContainer>> ContainerMap::recover
         if (const auto* launch = std::get_if<LaunchIntended>(&record)) {
             if (!launch->task.executor.empty()) continue; // its executor has the container
             key = {launch->framework.id, launch->task.id};
+            watchDisk(key, launch->task.resources);
         } else if (const auto* executor = std::get_if<ExecutorIntended>(&record)) {
             key = containerKey({executor->framework.id, executor->info.id}, executor->run);
         } else {
@@ -93,7 +94,18 @@ const TaskKey* ContainerMap::keyOf(const std::string& id) const {
     return found == keys_.end() ? nullptr : &found->second;
 }
 
+void ContainerMap::watchDisk(const TaskKey& key, const Resources& limits) {
+    const Bytes limit = bytesOfMegabytes(limits.scalar(Resources::kDisk));
+    if (options_.disk != nullptr && limit.count > 0) options_.disk->watch(key, sandboxes_.of(key), limit);
+}
+
+void ContainerMap::forgetDisk(const TaskKey& key) {
+    if (options_.disk != nullptr) options_.disk->forget(key);
+    over_disk_.erase(key);
+}
+
 void ContainerMap::fail(const TaskKey& key, std::string reason) {
+    forgetDisk(key);
     inputs_.push_back(launcher_says::ContainerFailed{key, std::move(reason)});
 }
 
@@ -119,7 +131,9 @@ absl::Status ContainerMap::prepare(const LaunchContainer& effect) {
     if (!user.ok()) return user.status();
     const auto sandbox = sandboxes_.create(key, user->uid, user->gid);
     if (!sandbox.ok()) return sandbox.status();
-    launchWith(key, *spec, containerSpec(effect.framework, effect.task, *spec, *user, *sandbox, options_.launch), *user);
+    watchDisk(key, effect.task.resources);
+    launchWith(key, *spec, containerSpec(effect.framework, effect.task, *spec, *user, *sandbox, options_.launch),
+               *user);
     return absl::OkStatus();
 }
 
@@ -149,6 +163,7 @@ absl::Status ContainerMap::prepare(const LaunchExecutor& effect) {
 void ContainerMap::carryOut(const LimitContainer& effect, Time) {
     const std::int64_t cpus_milli = effect.limits.scalar(Resources::kCpus).count;
     const std::int64_t memory_bytes = bytesOfMegabytes(effect.limits.scalar(Resources::kMem)).count;
+    watchDisk(effect.key, effect.limits); // also of the first of an executor's tasks
     if (const auto waiting = fetching_.find(effect.key); waiting != fetching_.end()) {
         waiting->second.cpus_milli = cpus_milli;
         waiting->second.memory_bytes = memory_bytes;
@@ -190,9 +205,17 @@ void ContainerMap::carryOut(const ForgetContainer& effect, Time now) {
     if (later(status, effect, now)) return;
     if (!status.ok() && !absl::IsNotFound(status)) LOG(WARNING) << "container " << id << ": " << status;
     keys_.erase(id);
+    forgetDisk(effect.key);
 }
 
 std::vector<Input> ContainerMap::take(Time now) {
+    if (options_.disk != nullptr) {
+        for (DiskWatch::Over& over : options_.disk->take()) {
+            LOG(INFO) << "task " << over.key.task << ": " << over.message;
+            carryOut(DestroyContainer{over.key}, now);
+            over_disk_.insert_or_assign(over.key, std::move(over.message));
+        }
+    }
     if (say_again_at_ && *say_again_at_ <= now) {
         say_again_at_.reset();
         for (const Effect& effect : std::exchange(say_again_, {})) {
@@ -229,7 +252,9 @@ void ContainerMap::on(const ContainerExited& event) {
     if (strays_.erase(event.id) > 0) {
         (void)launcher_.forget(event.id);
     } else if (const TaskKey* key = keyOf(event.id)) {
-        inputs_.push_back(launcher_says::ContainerExited{*key, outcomeOf(event), event.unknown_reason});
+        const auto over = over_disk_.find(*key);
+        inputs_.push_back(launcher_says::ContainerExited{*key, outcomeOf(event), event.unknown_reason,
+                                                         over == over_disk_.end() ? "" : over->second});
     }
 }
 

@@ -11,6 +11,7 @@
 #include "agent/collector.h"
 #include "agent/containers/launcher.h"
 #include "agent/core/events.h"
+#include "agent/disk_watch.h"
 #include "agent/fetcher.h"
 #include "agent/launching.h"
 #include "agent/sandboxes.h"
@@ -30,6 +31,7 @@ public:
     struct Options {
         UserPolicy users;
         LaunchPolicy launch;
+        DiskWatch* disk = nullptr; // null: what a task has of the disk is not enforced
     };
     static constexpr Duration kSayAgain = std::chrono::milliseconds(500);
 
@@ -68,6 +70,8 @@ private:
     void on(const ContainerLaunchFailed& event);
     void on(const ContainerExited& event);
     const TaskKey* keyOf(const std::string& id) const;
+    void watchDisk(const TaskKey& key, const Resources& limits);
+    void forgetDisk(const TaskKey& key);
 
     Options options_;
     Launcher& launcher_;
@@ -77,6 +81,7 @@ private:
     std::map<std::string, TaskKey> keys_;       // of containers not forgotten
     std::map<TaskKey, ContainerSpec> fetching_; // launched when their input files are there
     std::set<std::string> strays_;              // of tasks that nobody knows: destroyed, then forgotten
+    std::map<TaskKey, std::string> over_disk_;  // destroyed for it, and how much it had
     std::vector<Effect> say_again_;
     std::optional<Time> say_again_at_;
     std::vector<Input> inputs_;

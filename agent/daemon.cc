@@ -163,9 +163,13 @@ absl::Status Daemon::openParts() {
     collector_ = std::make_unique<Collector>(std::move(collect));
     fetcher_ = std::make_unique<Fetcher>(Fetcher::Options{});
 
+    if (options_.enforce_disk)
+        disk_ = std::make_unique<DiskWatch>(std::max<Duration>(options_.disk_watch_every, std::chrono::seconds(1)));
+
     // state -> containers: which container is whose. launcher, fetcher -> containers.
     ContainerMap::Options map;
     map.users = options_.users;
+    map.disk = disk_.get();
     map.launch.pids_limit = options_.pids_limit;
     map.launch.output_cap_bytes = options_.output_cap_bytes;
     map.launch.executor_shutdown_grace = options_.executor_shutdown_grace;
@@ -279,9 +283,10 @@ Time Daemon::soonest() const {
 }
 
 bool Daemon::waitForEvents() {
-    pollfd ready[] = {{signals_.get(), POLLIN, 0},       {launcher_->fd(), POLLIN, 0},
-                      {fetcher_->eventFd(), POLLIN, 0},  {state_->eventFd(), POLLIN, 0},
-                      {executors_.eventFd(), POLLIN, 0}, {masters_->eventFd(), POLLIN, 0}};
+    pollfd ready[] = {{signals_.get(), POLLIN, 0},      {launcher_->fd(), POLLIN, 0},
+                      {fetcher_->eventFd(), POLLIN, 0}, {disk_ ? disk_->eventFd() : -1, POLLIN, 0},
+                      {state_->eventFd(), POLLIN, 0},   {executors_.eventFd(), POLLIN, 0},
+                      {masters_->eventFd(), POLLIN, 0}};
     timespec timeout{};
     const Time at = soonest();
     if (at != Time::max()) {

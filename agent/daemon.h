@@ -43,6 +43,8 @@ struct DaemonOptions {
     std::string runtime;
     bool cgroups = true;
     bool seccomp = true;
+    bool enforce_disk = false;
+    Duration disk_watch_every = std::chrono::seconds(15);
     std::string resources;
     std::string attributes;
     UserPolicy users;
@@ -91,6 +93,7 @@ private:
     std::unique_ptr<Launcher> launcher_;
     std::unique_ptr<Sandboxes> sandboxes_;
     std::unique_ptr<Collector> collector_;
+    std::unique_ptr<DiskWatch> disk_; // null: not enforced
     std::unique_ptr<Fetcher> fetcher_;
     std::unique_ptr<ContainerMap> containers_;
     ExecutorDoor executors_; // before the server in doors_, which serves it

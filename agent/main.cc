@@ -33,6 +33,9 @@ DEFINE_string(runtime, "", "OCI runtime, by name or path; empty: crun, then runc
 DEFINE_bool(cgroups, true, "with --launcher=process: limit and end tasks by cgroups where possible");
 DEFINE_bool(seccomp, true,
             "with --launcher=oci: refuse tasks the system calls that change the machine, as Docker does");
+DEFINE_bool(enforce_container_disk_quota, false, "end a task whose sandbox holds more than the disk that it asked for");
+DEFINE_string(container_disk_watch_interval, "15s",
+              "with --enforce_container_disk_quota: how often sandboxes are measured, at least 1s");
 DEFINE_string(resources, "",
               "what to advertise instead of what is found, e.g. \"cpus:4;mem:2048;ports:[31000-32000]\"");
 DEFINE_string(attributes, "", "what to say about this machine, e.g. \"rack:a;ssd:true\"");
@@ -90,6 +93,9 @@ stoa::agent::DaemonOptions optionsFromFlags() {
     options.runtime = FLAGS_runtime;
     options.cgroups = FLAGS_cgroups;
     options.seccomp = FLAGS_seccomp;
+    options.enforce_disk = FLAGS_enforce_container_disk_quota;
+    options.disk_watch_every =
+        stoa::command_line::duration("container_disk_watch_interval", FLAGS_container_disk_watch_interval);
     options.resources = FLAGS_resources;
     options.attributes = FLAGS_attributes;
     options.users = {FLAGS_unprivileged_user, FLAGS_allow_root_tasks};

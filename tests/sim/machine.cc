@@ -67,7 +67,9 @@ void Machine::started(const TaskKey& key, std::uint64_t life) {
     const Duration run(
         static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(options_.longest_task.count()))));
     if (strikes(Fault::kOutOfMemory)) {
-        endIn(key, run, SIGKILL, true);
+        // Every other time it is the disk that it has too much of.
+        found->second.over_disk = life % 2 == 1;
+        endIn(key, run, SIGKILL, !found->second.over_disk);
     } else if (strikes(Fault::kTaskFailure)) {
         endIn(key, run, exitStatus(1 + static_cast<int>(rng_.below(255))), false);
     } else {
@@ -92,7 +94,9 @@ void Machine::ended(const TaskKey& key, std::uint64_t life, int wait_status, boo
         container.known.outcome.wait_status = wait_status;
         container.known.outcome.out_of_memory = out_of_memory;
     }
-    tell_(agent::launcher_says::ContainerExited{key, container.known.outcome, container.known.unknown_reason});
+    const bool over_disk = container.over_disk && wait_status == SIGKILL && !container.shim_lost;
+    tell_(agent::launcher_says::ContainerExited{key, container.known.outcome, container.known.unknown_reason,
+                                                over_disk ? "disk usage 2.0 MB exceeds the limit 1.0 MB" : ""});
 }
 
 void Machine::signal(const TaskKey& key) {

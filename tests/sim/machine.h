@@ -62,6 +62,7 @@ private:
         std::uint64_t life = 0; // tells a stale event
         bool ignores_term = false;
         bool shim_lost = false; // started under a shim that is gone
+        bool over_disk = false; // it will be ended for what it has on the disk
         std::optional<Play> play;
     };
 

@@ -154,6 +154,28 @@ TEST_F(Containers, WhatTheLauncherSaysIsToldAsOfTheTask) {
     EXPECT_EQ(ended.outcome.max_memory.count, 5);
 }
 
+TEST_F(Containers, ATaskWithTooMuchOnTheDiskIsDestroyedAndItsEndSaysWhy) {
+    DiskWatch disk(1ms);
+    ContainerMap watching({.users = {}, .launch = {}, .disk = &disk}, launcher, fetcher, sandboxes, collector);
+    TaskInfo info = running("true");
+    info.resources.setScalar(Resources::kDisk, Milli{1'000});
+    watching.carryOut(LaunchContainer{framework(), info}, now);
+    ASSERT_EQ(launcher.launched.size(), 1u);
+    std::ofstream(launcher.launched[0].sandbox / "file") << std::string(2 << 20, 'x');
+    pollfd ready{disk.eventFd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&ready, 1, 20'000), 1);
+    EXPECT_THAT(watching.take(now), IsEmpty());
+    EXPECT_THAT(launcher.asked, ElementsAre("destroy " + id));
+
+    ContainerExited exit;
+    exit.id = id;
+    exit.wait_status = SIGKILL;
+    launcher.events.push_back(exit);
+    const auto inputs = watching.take(now);
+    ASSERT_EQ(inputs.size(), 1u);
+    EXPECT_THAT(std::get<launcher_says::ContainerExited>(inputs[0]).over_disk, HasSubstr("exceeds the limit 1.0 MB"));
+}
+
 TEST_F(Containers, SignalDestroyAndForgetReachTheTasksContainer) {
     containers.carryOut(LaunchContainer{framework(), running("true")}, now);
     containers.carryOut(SignalContainer{key("t")}, now);

@@ -47,6 +47,16 @@ TEST(Ending, OutOfMemoryIsToldWithLimitAndPeak) {
     EXPECT_THAT(ending.message, HasSubstr("peak usage 63.0 MB"));
 }
 
+TEST(Ending, TooMuchOnTheDiskIsToldWithHowMuch) {
+    TaskOutcome outcome;
+    outcome.wait_status = SIGKILL;
+    const Ending ending = endingOf(outcome, "", false, Resources(), "disk usage 3.0 MB exceeds the limit 1.0 MB");
+    EXPECT_EQ(ending.state, TaskState::kFailed);
+    EXPECT_EQ(ending.reason, Reason::kContainerLimitationDisk);
+    EXPECT_EQ(ending.message, "disk usage 3.0 MB exceeds the limit 1.0 MB; killed by SIGKILL (9)");
+    EXPECT_EQ(endingOf(outcome, "", true, Resources(), "disk").state, TaskState::kKilled);
+}
+
 TEST(Ending, ACommandThatSucceededThoughAChildRanOutOfMemoryIsFinished) {
     TaskOutcome outcome = exited(0);
     outcome.out_of_memory = true;
