@@ -1,6 +1,8 @@
 #include "frameworks/sdk/driver_core.h"
 #include "protocol/strings.h"
 
+#include <absl/container/flat_hash_set.h>
+
 #include <utility>
 
 namespace stoa::sdk {
@@ -25,7 +27,7 @@ void DriverCore::on(const Connected& connected, DriverOutput& output) {
 void DriverCore::on(const Gone& gone, DriverOutput& output) {
     const bool was_subscribed = state_ == State::kSubscribed;
     state_ = State::kDisconnected;
-    offers_.clear();
+    forgetAll();
     if (was_subscribed) output.told.push_back(Disconnected{gone.why});
 }
 
@@ -42,20 +44,33 @@ void DriverCore::onEvent(const event::Subscribed& subscribed, DriverOutput& outp
     highest_epoch_ = subscribed.epoch;
     options_.framework.id = subscribed.framework;
     state_ = State::kSubscribed;
-    offers_.clear();
+    forgetAll();
     if (demands_) say(*demands_, output);
     output.told.push_back(subscribed);
 }
 
 void DriverCore::onEvent(const event::Offers& offers, DriverOutput& output) {
     if (state_ != State::kSubscribed) return;
-    for (const Offer& offer : offers.offers) offers_[offer.id] = offer.agent;
+    for (const Offer& offer : offers.offers) {
+        offers_[offer.id] = {offer.agent, offer.gang};
+        if (!offer.gang.empty()) gangs_[offer.gang].push_back(offer.id);
+    }
     output.told.push_back(offers);
 }
 
 void DriverCore::onEvent(const event::Rescind& rescind, DriverOutput& output) {
     // An offer that was answered meanwhile is of no interest any more; the update of its tasks will tell.
-    if (offers_.erase(rescind.offer) > 0) output.told.push_back(rescind);
+    const auto open = offers_.find(rescind.offer);
+    if (open == offers_.end()) return;
+    if (open->second.gang.empty()) {
+        forget(rescind.offer);
+        output.told.push_back(rescind);
+        return;
+    }
+    // With one, all of its gang; what the master says of the others finds them gone.
+    const std::vector<OfferId> gang = gangs_.at(open->second.gang);
+    forget(rescind.offer);
+    for (const OfferId& offer : gang) output.told.push_back(event::Rescind{offer});
 }
 
 void DriverCore::onEvent(const event::Update& update, DriverOutput& output) {
@@ -72,7 +87,7 @@ void DriverCore::onEvent(const event::Failure& failure, DriverOutput& output) {
 
 void DriverCore::onEvent(const event::Error& error, DriverOutput& output) {
     state_ = State::kEnded;
-    offers_.clear();
+    forgetAll();
     output.told.push_back(error);
 }
 
@@ -96,7 +111,7 @@ absl::Status DriverCore::call(Call call, DriverOutput& output) {
     say(std::move(call), output);
     if (last) {
         state_ = State::kEnded;
-        offers_.clear();
+        forgetAll();
     }
     return absl::OkStatus();
 }
@@ -109,23 +124,49 @@ void DriverCore::told(const Told& told, DriverOutput& output) {
 }
 
 // All or nothing: on an error every offer stands as before.
-absl::Status DriverCore::takeOffers(const std::vector<OfferId>& offers, bool one_agent) {
+absl::Status DriverCore::takeOffers(const std::vector<OfferId>& offers, bool accepted) {
     if (offers.empty()) return absl::InvalidArgumentError("no offer is named");
-    const AgentId* agent = nullptr;
+    const Open* first = nullptr;
     for (const OfferId& offer : offers) {
         auto open = offers_.find(offer);
         if (open == offers_.end()) {
             return absl::NotFoundError(
                 concat("offer ", offer.value(), " does not stand: rescinded, used, or of an earlier session"));
         }
-        if (one_agent && agent && *agent != open->second) {
-            return absl::InvalidArgumentError(
-                concat("offers of two agents in one accept: ", agent->value(), " and ", open->second.value()));
+        if (!first) first = &open->second;
+        if (accepted && open->second.gang != first->gang) {
+            return absl::InvalidArgumentError("offers of several gangs, or of one and of none, in one accept");
         }
-        agent = &open->second;
+        if (accepted && first->gang.empty() && open->second.agent != first->agent) {
+            return absl::InvalidArgumentError(concat("offers of two agents in one accept: ", first->agent.value(),
+                                                     " and ", open->second.agent.value()));
+        }
     }
-    for (const OfferId& offer : offers) offers_.erase(offer);
+    if (accepted && !first->gang.empty()) {
+        const absl::flat_hash_set<OfferId> named(offers.begin(), offers.end());
+        if (const std::size_t all = gangs_.at(first->gang).size(); named.size() != all) {
+            return absl::InvalidArgumentError(concat("the accept names ", named.size(), " of a gang's ", all,
+                                                     " offers; a gang is accepted whole, in one call"));
+        }
+    }
+    for (const OfferId& offer : offers) forget(offer);
     return absl::OkStatus();
+}
+
+void DriverCore::forget(const OfferId& offer) {
+    const auto open = offers_.find(offer);
+    if (open == offers_.end()) return;
+    const OfferId gang = open->second.gang;
+    offers_.erase(open);
+    if (gang.empty()) return;
+    const auto all = gangs_.find(gang);
+    for (const OfferId& each : all->second) offers_.erase(each);
+    gangs_.erase(all);
+}
+
+void DriverCore::forgetAll() {
+    offers_.clear();
+    gangs_.clear();
 }
 
 void DriverCore::say(Call call, DriverOutput& output) {

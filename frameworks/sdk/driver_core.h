@@ -92,14 +92,22 @@ private:
     void onEvent(const event::Failure& failure, DriverOutput& output);
     void onEvent(const event::Error& error, DriverOutput& output);
     void onEvent(const event::Heartbeat&, DriverOutput&) {} // the session watches for silence
-    absl::Status takeOffers(const std::vector<OfferId>& offers, bool one_agent);
+    absl::Status takeOffers(const std::vector<OfferId>& offers, bool accepted);
     void say(Call call, DriverOutput& output);
 
     Options options_;
     State state_ = State::kDisconnected;
     std::uint64_t highest_epoch_ = 0;
-    std::optional<call::SetDemands> demands_;      // as last said; restated at each subscription
-    absl::flat_hash_map<OfferId, AgentId> offers_; // those that stand in this session; never iterated
+    std::optional<call::SetDemands> demands_; // as last said; restated at each subscription
+    struct Open {
+        AgentId agent;
+        OfferId gang; // empty: of none
+    };
+    void forget(const OfferId& offer);
+    void forgetAll();
+    // Those that stand in this session; never iterated. Of a gang all stand or none.
+    absl::flat_hash_map<OfferId, Open> offers_;
+    absl::flat_hash_map<OfferId, std::vector<OfferId>> gangs_; // by the gang's first offer, in order
 };
 
 } // namespace stoa::sdk

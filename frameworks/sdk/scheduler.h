@@ -33,6 +33,8 @@ public:
     // Launches tasks on what these offers hold; they must all be on one agent. What isn't used returns to the pool
     // and is not offered again for `filters.refuse`. NotFound: an offer was rescinded, used, or is of an earlier
     // session; nothing was said then.
+    // A gang's offers (Offer::gang, from one call of offers()) are accepted in one call that names all of them; all of
+    // its tasks are launched or, when one can't be, none. To decline one of them declines all.
     virtual absl::Status accept(call::Accept accept) = 0;
     virtual absl::Status decline(call::Decline decline) = 0;
 

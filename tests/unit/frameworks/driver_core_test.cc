@@ -133,6 +133,39 @@ TEST_F(DriverCoreTest, OffersOfTwoAgentsAreNotJoinedAndStandOn) {
     EXPECT_TRUE(call(acceptOf({"o1", "o3"})).ok());
 }
 
+std::vector<Offer> gang() {
+    std::vector<Offer> offers = {offer("o1", "a1"), offer("o2", "a2"), offer("o3", "a3")};
+    for (Offer& each : offers) each.gang = OfferId("o1");
+    return offers;
+}
+
+TEST_F(DriverCoreTest, AGangIsAcceptedWholeOrStandsOn) {
+    subscribe();
+    event(event::Offers{gang()});
+    event(event::Offers{{offer("x", "a1")}});
+    EXPECT_EQ(call(acceptOf({"o1", "o3"})).message(),
+              "the accept names 2 of a gang's 3 offers; a gang is accepted whole, in one call");
+    EXPECT_FALSE(call(acceptOf({"o1", "o2", "o3", "x"})).ok());
+    EXPECT_TRUE(call(acceptOf({"o3", "o1", "o2"})).ok());
+    EXPECT_EQ(core_.openOffers(), 1u);
+}
+
+TEST_F(DriverCoreTest, AGangIsDeclinedWithOneOfItsOffers) {
+    subscribe();
+    event(event::Offers{gang()});
+    EXPECT_TRUE(call(call::Decline{{OfferId("o2")}, {}}).ok());
+    EXPECT_EQ(core_.openOffers(), 0u);
+    EXPECT_TRUE(event(event::Rescind{OfferId("o1")}).told.empty());
+}
+
+TEST_F(DriverCoreTest, AGangIsRescindedWithOneOfItsOffers) {
+    subscribe();
+    event(event::Offers{gang()});
+    EXPECT_EQ(event(event::Rescind{OfferId("o2")}).told.size(), 3u);
+    EXPECT_TRUE(event(event::Rescind{OfferId("o1")}).told.empty());
+    EXPECT_EQ(call(acceptOf({"o1", "o2", "o3"})).code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(DriverCoreTest, AcknowledgesAnUpdateAfterTheSchedulerHasSeenIt) {
     subscribe();
     TaskStatus status;

@@ -203,6 +203,77 @@ TEST(Offers, ADemandIsOfferedItsShapeAsOftenAsItIsWanted) {
     EXPECT_EQ(offer.resources, Resources::cpusMem(3, 1536));
 }
 
+// A framework that wants a gang of four on two agents of two processors, and has been offered it.
+struct GangWorld {
+    World world;
+    TestAgent first = world.agent(2, 1024);
+    TestAgent second = world.agent(2, 1024);
+    TestFramework framework{0, World::frameworkInfo()};
+    std::vector<Offer> offers;
+
+    GangWorld() {
+        world.subscribe(framework, {framework.info.roles.front()});
+        Demand demand;
+        demand.name = "job";
+        demand.role = framework.info.roles.front();
+        demand.shape = Resources::cpusMem(1, 256);
+        demand.count = 4;
+        demand.gang = Gang{};
+        world.call(framework, call::SetDemands{{demand}});
+        world.call(framework, call::Revive{});
+        offers = world.offersTo(framework);
+    }
+    void accept(std::vector<TaskInfo> tasks) {
+        world.call(framework, call::Accept{{offers[0].id, offers[1].id}, std::move(tasks), Filters{5s}});
+    }
+};
+
+TEST(Offers, AGangIsOfferedInOneMessageAndAcceptedInOneCall) {
+    GangWorld gang;
+    ASSERT_EQ(gang.offers.size(), 2u);
+    EXPECT_EQ(gang.offers[0].gang, gang.offers[0].id);
+    EXPECT_EQ(gang.offers[1].gang, gang.offers[0].id);
+    EXPECT_EQ(gang.offers[0].count + gang.offers[1].count, 4u);
+    gang.accept({gang.world.task("a", gang.offers[0], 2, 512), gang.world.task("b", gang.offers[1], 2, 512)});
+    EXPECT_EQ(gang.world.heard<master_says::Launch>(gang.first).size(), 1u);
+    EXPECT_EQ(gang.world.heard<master_says::Launch>(gang.second).size(), 1u);
+    EXPECT_EQ(gang.world.master().offers().size(), 0u);
+}
+
+TEST(Offers, OfAGangAllTasksAreLaunchedOrNone) {
+    GangWorld gang;
+    gang.accept({gang.world.task("a", gang.offers[0], 2, 512), gang.world.task("b", gang.offers[1], 3, 512)});
+    EXPECT_TRUE(gang.world.heard<master_says::Launch>(gang.first).empty());
+    std::map<TaskId, TaskState> states;
+    for (const event::Update& update : gang.world.heard<event::Update>(gang.framework)) {
+        states[update.status.task] = update.status.state;
+    }
+    EXPECT_EQ(states,
+              (std::map<TaskId, TaskState>{{TaskId("a"), TaskState::kDropped}, {TaskId("b"), TaskState::kError}}));
+    EXPECT_EQ(gang.world.freeOn(gang.second), Resources::cpusMem(2, 1024));
+}
+
+TEST(Offers, OfAGangAPartIsNotAcceptedAndTheRestIsRescinded) {
+    GangWorld gang;
+    gang.world.accept(gang.framework, gang.offers[0], {gang.world.task("a", gang.offers[0], 2, 512)});
+    EXPECT_EQ(gang.world.updateTo(gang.framework).state, TaskState::kDropped);
+    EXPECT_EQ(gang.world.heardOne<event::Rescind>(gang.framework).offer, gang.offers[1].id);
+}
+
+TEST(Offers, AGangIsDeclinedWithOneOfItsOffers) {
+    GangWorld gang;
+    gang.world.call(gang.framework, call::Decline{{gang.offers[1].id}, Filters{5s}});
+    EXPECT_EQ(gang.world.heardOne<event::Rescind>(gang.framework).offer, gang.offers[0].id);
+    EXPECT_EQ(gang.world.master().offers().size(), 0u);
+}
+
+TEST(Offers, AGangIsRescindedWithAnAgent) {
+    GangWorld gang;
+    gang.world.gone(gang.first.peer);
+    EXPECT_EQ(gang.world.heard<event::Rescind>(gang.framework).size(), 2u);
+    EXPECT_EQ(gang.world.master().offers().size(), 0u);
+}
+
 TEST(Offers, NothingIsSaidOfAnAgentOrFrameworkBeforeItsRecordIsDurable) {
     World world;
     world.forgetSaid();

@@ -132,6 +132,14 @@ private:
         const Offer& offer = one.offers[rng_.below(one.offers.size())];
         call.offers.push_back(offer.id);
         if (rng_.below(5) == 0) call.offers.push_back(one.offers[rng_.below(one.offers.size())].id);
+        if (!offer.gang.empty() && rng_.below(4) > 0) {
+            call.offers.clear();
+            for (const Offer& each : one.offers) {
+                if (each.gang != offer.gang) continue;
+                call.offers.push_back(each.id);
+                if (rng_.below(4) > 0) call.launches.push_back(world_.task(taskName(), each, 1, 256));
+            }
+        }
         for (std::uint64_t i = rng_.below(4); i > 0; --i) {
             call.launches.push_back(world_.task(taskName(), offer, 0.5 * static_cast<double>(rng_.below(4)), 128));
         }
@@ -188,6 +196,10 @@ private:
             demand.role = rng_.below(8) == 0 ? "nobody's" : one.framework.info.roles.front();
             demand.shape = Resources::cpusMem(1, 256);
             demand.count = static_cast<std::uint32_t>(rng_.below(4));
+            if (rng_.below(2) == 0) {
+                demand.gang = Gang{static_cast<std::uint32_t>(rng_.below(2))};
+                demand.count *= 2;
+            }
             world_.call(one.framework, call::SetDemands{{demand}});
         }
         }
