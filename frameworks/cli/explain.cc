@@ -24,6 +24,7 @@ absl::StatusOr<rapidjson::Document> masterSays(const MasterClient& master, const
 void print(const Json& explanation) {
     for (const Json& demand : listAt(explanation, "demands")) {
         std::cout << integerAt(demand, "count") << " × " << textAt(demand, "shape") << ": ";
+        if (const std::string gang = gangInWords(demand); !gang.empty()) std::cout << gang << "; ";
         const std::int64_t fit = integerAt(demand, "fit_now");
         if (fit > 0)
             std::cout << fit << " of " << integerAt(demand, "agents") << " agents have room now\n";

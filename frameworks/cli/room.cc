@@ -50,6 +50,30 @@ Resources scalarsOf(const Json& resources) {
     return result;
 }
 
+bool gangFitsEver(const Json& demand) {
+    return integerAt(at(demand, "gang"), "pieces_fit_ever") >= integerAt(demand, "count");
+}
+
+std::string gangInWords(const Json& demand) {
+    const Json& gang = at(demand, "gang");
+    if (!gang.IsObject()) return "";
+    std::string words = concat("needs ", integerAt(demand, "count"), " pieces at once");
+    if (const std::int64_t most = integerAt(gang, "most_per_agent"); most > 0) {
+        words += concat(", at most ", most, " an agent");
+    }
+    const std::int64_t now = integerAt(gang, "pieces_fit_now");
+    const std::int64_t ever = integerAt(gang, "pieces_fit_ever");
+    if (!gangFitsEver(demand)) {
+        words += concat("; at most ", ever, " fit, even if nothing else ran");
+    } else {
+        words += concat("; ", now, " fit now, ", ever, " if nothing else ran");
+    }
+    if (const std::int64_t agents = integerAt(gang, "agents_being_cleared"); agents > 0) {
+        words += concat("; room is being cleared for it on ", agents, " agents");
+    }
+    return words;
+}
+
 Room roomFor(const Json& agents, const Resources& shape, const std::vector<Constraint>& constraints) {
     Room room;
     std::string nearest;

@@ -17,6 +17,11 @@ struct Room {
 // `agents` is the master's answer to /slaves.
 Room roomFor(const Json& agents, const Resources& shape, const std::vector<Constraint>& constraints);
 
+// Of the master's explanation of one demand: how much of a gang fits, in a line; empty when it is no gang.
+std::string gangInWords(const Json& demand);
+// Whether a gang could ever be placed on the agents that are there.
+bool gangFitsEver(const Json& demand);
+
 // The resources of {"cpus": 4, "mem": 1024, …}.
 Resources scalarsOf(const Json& resources);
 
