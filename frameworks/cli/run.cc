@@ -162,6 +162,11 @@ private:
             }
         }
         const TaskStatus& end = *end_;
+        if (end.reason == Reason::kContainerLimitationDisk) {
+            std::cerr << "stoa: out of disk: " << end.message << "; ask for more with --disk\n";
+            exit_code_ = kSignalled + SIGKILL;
+            return;
+        }
         if (end.outcome.wait_status && !end.outcome.out_of_memory) {
             const int status = *end.outcome.wait_status;
             exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status);
