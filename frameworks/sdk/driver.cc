@@ -82,6 +82,11 @@ SchedulerDriver::SchedulerDriver(std::unique_ptr<State> state) : state_(std::mov
 
 absl::StatusOr<std::unique_ptr<SchedulerDriver>> SchedulerDriver::start(DriverOptions options, Scheduler& scheduler) {
     auto state = std::make_unique<State>(std::move(options), scheduler);
+    // A master takes what can't be read for the end of the session, and the driver would dial for ever.
+    const DriverCore::Options core = coreOptions(state->options);
+    const absl::StatusOr<AddressedCall> readable =
+        decodeCall(encode({core.framework.id, call::Subscribe{core.framework, core.suppressed_roles}}));
+    if (!readable.ok()) return readable.status();
     MasterLinksOptions dialing;
     dialing.master = state->options.master;
     dialing.linger = state->options.linger;

@@ -5,6 +5,7 @@ import * as format from "/web/js/format.js";
 import { Table } from "/web/js/table.js";
 import { html, useEffect, useState } from "/web/js/ui.js";
 
+const kTones = { queued: "waits", held: "waits", running: "runs", succeeded: "good", failed: "bad" };
 const tasksIn = (job, phase) => job.tasks_in[phase] ?? 0;
 
 export function Jobs({ cluster }) {
@@ -36,7 +37,7 @@ export function Jobs({ cluster }) {
     { title: "Job", right: true, of: (j) => j.job, show: (j) => j.job },
     { title: "Name", wide: 2, of: (j) => j.name, show: (j) => html`<a href=${`#/tasks?q=${encodeURIComponent(`job-${j.job}`)}`}>${format.safe(j.name)}</a>` },
     { title: "User", of: (j) => j.user, show: (j) => format.safe(j.user) },
-    { title: "State", of: (j) => j.state, show: (j) => format.safe(j.state) },
+    { title: "State", of: (j) => j.state, show: (j) => html`<span class=${`state ${kTones[j.state] ?? "ended"}`}>${format.safe(j.state)}</span>` },
     { title: "Tasks", right: true, of: (j) => j.count, show: (j) => format.count(j.count) },
     ...["waiting", "running", "succeeded", "failed"].map((phase) => ({
       title: phase[0].toUpperCase() + phase.slice(1),
