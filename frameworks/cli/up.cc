@@ -137,7 +137,9 @@ private:
         // Who names a port has the usual ones in mind for another cluster, which may be down just now.
         const bool usual = options_.port == 0;
         cluster_.wire_port = freePort(usual ? kWirePort : 0);
+        // What an earlier cluster in this directory had.
         cluster_.zookeeper.clear();
+        cluster_.batch_socket.clear();
         if (options_.masters == 1) {
             if (absl::Status status = startMaster("master", cluster_.http_port, cluster_.wire_port); !status.ok()) {
                 return status;

@@ -80,6 +80,7 @@ void Candidate::carryOut(const election_out::OpenSession&) {
 void Candidate::on(ZooKeeper::Session session) {
     switch (session) {
     case ZooKeeper::Session::kConnected:
+        LOG_IF(INFO, !connected_) << "connected to ZooKeeper";
         connected_ = true;
         complain_at_ = Time::max();
         news_.connected = true;
