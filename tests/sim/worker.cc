@@ -72,7 +72,8 @@ void Worker::told(const sdk::Told& told, Time now) {
 void Worker::onOffer(const Offer& offer) {
     Filters filters;
     filters.refuse = std::chrono::milliseconds(rng_.below(5'000));
-    if (todo_.empty() || rng_.chance(options_.declines)) {
+    // What came before a gang was heard of is none.
+    if (todo_.empty() || options_.gang > 0 || rng_.chance(options_.declines)) {
         calls_.push_back(call::Decline{{offer.id}, filters});
         return;
     }
@@ -97,6 +98,7 @@ void Worker::onGang(const std::vector<Offer>& offers) {
     if (todo_.size() < pieces || rng_.chance(options_.declines)) {
         // One stands for all.
         calls_.push_back(call::Decline{{accept.offers[rng_.below(accept.offers.size())]}, accept.filters});
+        if (todo_.size() < pieces) stateDemands(); // it was stated before some were launched
         return;
     }
     for (const Offer& offer : offers) {
