@@ -10,13 +10,14 @@ namespace stoa::batch {
 
 namespace {
 
-// Opens the files as the shell does, in the work directory and with the user's rights; a shell that can't says so in the
-// sandbox's stderr and ends. What is left of the arguments is executed in its place.
+// Opens the files as the shell does, in the work directory and with the user's rights; where it can't, it says so in the
+// sandbox's stderr and ends with kNoFile. What is left of the arguments is executed in its place. (A shell whose `exec`
+// can't open a file ends at once, so `true` tries before.)
 std::string prologueOf(const JobSpec& spec, JobNumber job, std::uint32_t index, std::vector<std::string>& arguments) {
     std::string prologue;
     const auto redirect = [&](const std::string& pattern, const char* how) {
         if (pattern.empty()) return;
-        prologue += concat("exec ", how, "\"$1\"; shift; ");
+        prologue += concat("true ", how, "\"$1\" || exit ", kNoFile, "; exec ", how, "\"$1\"; shift; ");
         arguments.push_back(outputFile(pattern, spec, job, index));
     };
     redirect(spec.stdin_file, "<");

@@ -9,6 +9,9 @@
 
 namespace stoa::batch {
 
+// The exit code of a task whose files could not be opened.
+inline constexpr int kNoFile = 125;
+
 // Without its environment.
 CommandSpec commandOf(const JobSpec& spec, JobNumber job, std::uint32_t index);
 

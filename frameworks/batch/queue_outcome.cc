@@ -1,4 +1,5 @@
 // What follows from what is heard of tasks: progress, success, another attempt, failure, and doubt after silence.
+#include "frameworks/batch/job_command.h"
 #include "frameworks/batch/queue.h"
 #include "protocol/strings.h"
 
@@ -117,7 +118,12 @@ void Queue::endAttempt(Job& job, std::uint32_t position, const TaskStatus& statu
         loseAttempt(job, position, withMessage(std::string(name(status.state)), status), status.timestamp, turn);
         return;
     }
-    const std::string reason = reasonOf(status);
+    std::string reason = reasonOf(status);
+    const bool has_files =
+        !job.spec.stdout_file.empty() || !job.spec.stderr_file.empty() || !job.spec.stdin_file.empty();
+    if (has_files && status.outcome.wait_status == kNoFile << 8) {
+        reason = "its files could not be opened (stoa logs --stderr says more)";
+    }
     blame(job, task, reason, withMessage(reason, status));
     // Somebody ended it on purpose, or it can never be right: another attempt would be against his will, or in vain.
     const bool hopeless = status.state == TaskState::kKilled || status.state == TaskState::kError;

@@ -32,9 +32,10 @@ check "a failed job gives the code of its command" ends_with 5 timeout 60 "$bin/
 check "it was tried as often as asked, and the reasons are counted" test "$(jobs "$job" '.reasons["exit 5"]')" = 3
 submit --retries=3 -- sh -c 'test $STOA_ATTEMPT = 3'
 check "a task that succeeds at its third attempt is a success" ends_with 0 timeout 60 "$bin/stoa" --dir="$dir" wait "$job"
-submit -- sh -c 'exit 1'
+submit --hold -- sh -c 'exit 1' # held until the other has been taken, too
 failing=$job
 submit --after="$failing" -- true
+stoa release "$failing"
 check "a job is cancelled when the one it waits for fails" ends_with 1 timeout 60 "$bin/stoa" --dir="$dir" wait --quiet "$job"
 check "and says why" test "$(jobs "$job" .why)" = "job $failing did not succeed"
 check "to wait for a job that failed is refused" says 1 "would never start" stoa submit --after="$failing" -- true
@@ -67,6 +68,10 @@ check "a directory that no agent allows is refused with that reason" \
   says 1 "work directory /etc: this agent allows only those below /home, /tmp" stoa submit --wait --mem=32 --cpus=0.2 --chdir=/etc -- true
 check "one that is not there likewise" \
   says 1 "work directory /tmp/no/such: No such file or directory" stoa submit --wait --mem=32 --cpus=0.2 --chdir=/tmp/no/such -- true
+
+mkdir -m 755 "$work/closed"
+check "an output file that can't be written is the reason of the failure" says 125 "its files could not be opened" \
+  stoa submit --wait --mem=32 --cpus=0.2 --chdir="$work/closed" --output=x -- true
 
 # Somebody of this test's own, in a group that is not his first.
 person=stoa-test-$$

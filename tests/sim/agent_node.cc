@@ -132,6 +132,8 @@ agent::Agent::Counters AgentNode::counters() const {
     sum.executor_timeouts += now.executor_timeouts;
     sum.executor_shutdowns += now.executor_shutdowns;
     sum.executors_ended += now.executors_ended;
+    sum.limit_warnings += now.limit_warnings;
+    sum.limits_reached += now.limits_reached;
     return sum;
 }
 

@@ -83,6 +83,7 @@ void BatchBrain::onAnswer(const batch::Answer& answer) {
     // What it would wait for can't happen any more, or what is to be changed has ended: that much is right.
     checker_.require(refused == nullptr || absl::IsFailedPrecondition(refused->why) || absl::IsNotFound(refused->why),
                      "batch refused a job of the simulator's");
+    if (refused != nullptr) ++seen_["refused the impossible"];
     if (answered_.size() < options_.jobs.size()) {
         const auto* submitted = std::get_if<batch::answer::Submitted>(&answer.content);
         answered_.push_back(submitted == nullptr ? 0 : submitted->job);
@@ -93,6 +94,7 @@ void BatchBrain::onAnswer(const batch::Answer& answer) {
             changes_.push_back({place, false});
         }
     } else {
+        if (refused == nullptr) ++seen_[changes_[done_changes_].release ? "released a job" : "cancelled a task"];
         ++done_changes_;
     }
     if (!allSaid()) poke_();
@@ -111,7 +113,7 @@ bool BatchBrain::hasHappened(const batch::Dependency& dependency) const {
     return false;
 }
 
-void BatchBrain::checkLaunches(const batch::Output& output) const {
+void BatchBrain::checkLaunches(const batch::Output& output) {
     for (const batch::Output::Said& said : output.effects) {
         const auto* say = std::get_if<batch::Say>(&said.effect);
         const auto* accept = say == nullptr ? nullptr : std::get_if<call::Accept>(&say->call);
@@ -127,8 +129,11 @@ void BatchBrain::checkLaunches(const batch::Output& output) const {
             checker_.require(
                 view->at_most == 0 || live <= view->at_most,
                 absl::StrCat("of job ", view->job, " ", live, " tasks run at the same time, not ", view->at_most));
+            if (view->at_most > 0 && live == view->at_most) ++seen_["launched at its limit"];
+            if (view->priority != 0) ++seen_["launched with a priority"];
             checker_.require(!view->held, absl::StrCat("job ", view->job, " is held, and starts a task"));
             for (const batch::Dependency& after : view->after) {
+                ++seen_[absl::StrCat("launched behind ", std::string(batch::name(after.kind)))];
                 checker_.require(hasHappened(after), absl::StrCat("job ", view->job, " starts a task, though not ",
                                                                   batch::toString(after)));
             }

@@ -13,6 +13,7 @@
 #include "tests/sim/disk.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,8 @@ public:
     bool done() const override;
     const std::string& name() const override { return options_.name; }
     std::string describe() const override;
+    // How often each thing that the queue can do was seen; 0 for those that were not.
+    const std::map<std::string, std::uint64_t>& counts() const { return seen_; }
 
 private:
     struct Process {
@@ -57,7 +60,7 @@ private:
     void step(const batch::Input& input, Time now);
     void ask(Time now);
     void onAnswer(const batch::Answer& answer);
-    void checkLaunches(const batch::Output& output) const;
+    void checkLaunches(const batch::Output& output);
     bool hasHappened(const batch::Dependency& dependency) const;
     bool allSaid() const { return answered_.size() == options_.jobs.size() && done_changes_ == changes_.size(); }
 
@@ -76,6 +79,11 @@ private:
     std::vector<LaterChange> changes_;
     std::size_t done_changes_ = 0;
     bool asking_ = false;
+    std::map<std::string, std::uint64_t> seen_ = {
+        {"cancelled a task", 0},         {"released a job", 0},           {"launched at its limit", 0},
+        {"launched behind after", 0},    {"launched behind afterok", 0},  {"launched behind afternotok", 0},
+        {"launched behind afterany", 0}, {"launched with a priority", 0},
+    };
     batch::RequestId next_request_ = 1;
 };
 

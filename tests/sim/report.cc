@@ -25,9 +25,9 @@ std::string tables(const FaultCounts& faults, const Checker::Transitions& transi
     return text;
 }
 
-std::string table(const std::map<std::string, std::uint64_t>& executors) {
-    std::string text = "  executors\n";
-    for (const auto& [what, count] : executors) absl::StrAppendFormat(&text, "    %-18s %10d\n", what, count);
+std::string table(const char* name, const std::map<std::string, std::uint64_t>& counts) {
+    std::string text = absl::StrCat("  ", name, "\n");
+    for (const auto& [what, count] : counts) absl::StrAppendFormat(&text, "    %-26s %10d\n", what, count);
     return text;
 }
 
@@ -78,6 +78,7 @@ void Totals::add(const WorldOptions& options, const Report& report) {
     }
     gangs += report.gangs;
     for (const auto& [what, count] : report.executors) executors[what] += count;
+    for (const auto& [what, count] : report.batch) batch[what] += count;
     virtual_time += report.virtual_time;
 }
 
@@ -86,7 +87,8 @@ std::string describe(const Totals& totals) {
                            totals.events, totals.gangs) +
            elections(totals.elected, totals.failovers, totals.refused_epochs, totals.sessions_expired,
                      totals.zombie_sessions) +
-           tables(totals.faults, totals.transitions) + table(totals.executors);
+           tables(totals.faults, totals.transitions) + table("executors", totals.executors) +
+           table("batch", totals.batch);
 }
 
 std::vector<std::string> unreached(const Totals& totals) {
@@ -99,6 +101,9 @@ std::vector<std::string> unreached(const Totals& totals) {
     }
     for (const auto& [what, count] : totals.executors) {
         if (count == 0) missing.push_back(absl::StrCat("no executor was ever counted as ", what));
+    }
+    for (const auto& [what, count] : totals.batch) {
+        if (count == 0) missing.push_back(absl::StrCat("batch: never ", what));
     }
     if (totals.gangs == 0) missing.push_back("no gang was ever offered");
     for (std::size_t i = 0; i < kFaults; ++i) {

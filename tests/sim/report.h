@@ -25,6 +25,7 @@ struct Totals {
     std::uint64_t zombie_sessions = 0;
     std::uint64_t gangs = 0;
     std::map<std::string, std::uint64_t> executors;
+    std::map<std::string, std::uint64_t> batch;
     Duration virtual_time{0};
 
     void add(const WorldOptions& options, const Report& report);

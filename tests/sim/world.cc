@@ -421,6 +421,13 @@ Report World::run() {
         report.executors["shut down"] += one.executor_shutdowns;
         report.executors["ended"] += one.executors_ended;
         report.executors["messages"] += agent->executors().messages();
+        report.batch["warned of a limit"] += one.limit_warnings;
+        report.batch["ended at a limit"] += one.limits_reached;
+    }
+    for (const auto& framework : frameworks_) {
+        const auto* batch = dynamic_cast<const BatchBrain*>(&framework->brain());
+        if (batch == nullptr) continue;
+        for (const auto& [what, count] : batch->counts()) report.batch[what] += count;
     }
     report.masters = options_.masters;
     report.sessions_expired = zookeeper_.expired();

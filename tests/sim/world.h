@@ -64,6 +64,7 @@ struct Report {
     std::uint64_t sessions_expired = 0;
     std::uint64_t zombie_sessions = 0;
     std::map<std::string, std::uint64_t> executors; // what their agents counted
+    std::map<std::string, std::uint64_t> batch;     // what its queue did, and the agents with its time limits
     std::uint64_t gangs = 0;                        // that were offered
 };
 

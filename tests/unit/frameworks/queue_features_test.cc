@@ -318,8 +318,10 @@ TEST(JobCommands, FilesAndScriptsAreTheTasksOwnDoing) {
     spec.stdout_file = "out-%j";
     spec.stderr_file = "err-%j";
     EXPECT_THAT(commandOf(spec, 7, 0).argv,
-                ElementsAre("/bin/sh", "-c", "exec >\"$1\"; shift; exec 2>\"$1\"; shift; exec \"$@\"", "stoa-job",
-                            "out-7", "err-7", "run", "a b"));
+                ElementsAre("/bin/sh", "-c",
+                            "true >\"$1\" || exit 125; exec >\"$1\"; shift; true 2>\"$1\" || exit 125; exec 2>\"$1\"; "
+                            "shift; exec \"$@\"",
+                            "stoa-job", "out-7", "err-7", "run", "a b"));
     spec.script = "#!/bin/sh\necho\n";
     const std::vector<std::string> argv = commandOf(spec, 7, 0).argv;
     EXPECT_EQ(argv[argv.size() - 2], spec.script);
