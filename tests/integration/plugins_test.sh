@@ -14,7 +14,7 @@ unset MAKEFLAGS MAKELEVEL XDG_STATE_HOME
 check "make install puts everything under DESTDIR" ends_with 0 \
   make -s -C "$tree" BUILD="$build" install DESTDIR="$work/root" prefix=/usr/local
 installed() { (cd "$work/root/usr/local" && ls -d $1); }
-for what in bin/stoa bin/stoa-allocator-check lib/libstoa.so.0 lib/libstoa-testkit.so.0 lib/pkgconfig/stoa-testkit.pc \
+for what in bin/stoa bin/sbatch bin/squeue bin/scancel bin/sinfo bin/stoa-allocator-check lib/libstoa.so.0 lib/libstoa-testkit.so.0 lib/pkgconfig/stoa-testkit.pc \
   include/stoa/frameworks/sdk/plugin_face.h include/stoa/testkit/cluster.h include/stoa/allocator/module_face.h \
   share/stoa/templates/framework/Makefile lib/systemd/system/stoa-master.service; do
   check "it installs $what" installed $what
