@@ -68,7 +68,7 @@ public:
         world.tap = [this](const Effect& effect) { hear(effect); };
     }
 
-    World world;
+    World world{addressed()};
     HttpDoor& door() { return *door_; }
     std::uint16_t port() const { return door_->port(); }
 
@@ -145,6 +145,11 @@ public:
     std::size_t streams() const { return schedulers_.streams(); }
 
 private:
+    static Options addressed() {
+        Options options;
+        options.address = {"127.0.0.1", 5050};
+        return options;
+    }
     static ApiResponse parsed(const std::string& text) {
         ApiResponse response;
         const std::size_t end = text.find("\r\n\r\n");

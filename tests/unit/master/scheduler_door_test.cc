@@ -217,6 +217,146 @@ TEST(SchedulerDoor, WhoKnowsNoPartitionsHearsThatTasksAreLost) {
     }
 }
 
+// ---- The form of events, and hostile bodies ---------------------------------------------------------------------
+
+// Whether the path, with [0] for each element of a list, is there.
+bool has(const rapidjson::Value& json, std::string_view path) {
+    const rapidjson::Value* at = &json;
+    for (const std::string_view part : split(path, '.')) {
+        const bool list = part.ends_with("[]");
+        const std::string name(part.substr(0, part.size() - (list ? 2 : 0)));
+        if (!at->IsObject() || !at->HasMember(name.c_str())) return false;
+        at = &(*at)[name.c_str()];
+        if (list && (!at->IsArray() || at->Empty())) return false;
+        if (list) at = &(*at)[0];
+    }
+    return true;
+}
+
+std::string lacking(const rapidjson::Value& json, const std::vector<std::string>& paths) {
+    std::string missing;
+    for (const std::string& path : paths) {
+        if (!has(json, path)) missing += path + " ";
+    }
+    return missing;
+}
+
+TEST(SchedulerDoor, EventsHaveTheKeysOfMesos) {
+    ApiWorld api;
+    TestAgent agent = api.world.newAgent(4, 1024);
+    agent.info.resources = *Resources::parse("cpus:4;mem:1024;ports:[31000-31009]");
+    api.world.registerAgent(agent);
+    ApiStream stream =
+        api.open("/api/v1/scheduler", concat(R"({"type":"SUBSCRIBE","subscribe":{"framework_info":)", kModern, "}}"));
+    const rapidjson::Document told = stream.next("SUBSCRIBED");
+    EXPECT_EQ(
+        lacking(told["subscribed"], {"framework_id.value", "heartbeat_interval_seconds", "master_info.address.hostname",
+                                     "master_info.address.ip", "master_info.address.port",
+                                     "master_info.capabilities[].type", "master_info.hostname", "master_info.id",
+                                     "master_info.ip", "master_info.pid", "master_info.port", "master_info.version"}),
+        "");
+    stream.framework = told["subscribed"]["framework_id"]["value"].GetString();
+    const rapidjson::Document heartbeat = stream.next("HEARTBEAT");
+    EXPECT_EQ(heartbeat.MemberCount(), 1u);
+    const rapidjson::Document offers = stream.next("OFFERS");
+    EXPECT_EQ(
+        lacking(offers["offers"],
+                {"offers[].agent_id.value", "offers[].allocation_info.role", "offers[].framework_id.value",
+                 "offers[].hostname", "offers[].id.value", "offers[].resources[].name", "offers[].resources[].type",
+                 "offers[].resources[].scalar.value", "offers[].resources[].allocation_info.role",
+                 "offers[].url.scheme", "offers[].url.address.hostname", "offers[].url.address.ip",
+                 "offers[].url.address.port", "offers[].url.path"}),
+        "");
+    const rapidjson::Value& ports = offers["offers"]["offers"][0]["resources"][2];
+    EXPECT_STREQ(ports["type"].GetString(), "RANGES");
+    EXPECT_EQ(lacking(ports, {"ranges.range[].begin", "ranges.range[].end"}), "");
+    EXPECT_EQ(api.call(stream, "ACCEPT", acceptOf(offers, "t1", kOneCpu)).status, 202);
+    api.world.update(agent, FrameworkId(stream.framework), "t1", TaskState::kRunning);
+    EXPECT_EQ(lacking(stream.next("UPDATE")["update"],
+                      {"status.agent_id.value", "status.executor_id.value", "status.source", "status.state",
+                       "status.task_id.value", "status.timestamp", "status.uuid"}),
+              "");
+    EXPECT_EQ(api.call(stream, "RECONCILE", R"("reconcile":{"tasks":[{"task_id":{"value":"t1"}}]})").status, 202);
+    EXPECT_EQ(lacking(stream.next("UPDATE")["update"],
+                      {"status.agent_id.value", "status.message", "status.reason", "status.source", "status.state",
+                       "status.task_id.value", "status.timestamp"}),
+              "");
+    api.world.agentSays(agent, agent_says::ToFramework{FrameworkId(stream.framework), ExecutorId("e"), "bytes"});
+    const rapidjson::Document message = stream.next("MESSAGE");
+    EXPECT_EQ(lacking(message["message"], {"agent_id.value", "executor_id.value", "data"}), "");
+    EXPECT_STREQ(message["message"]["data"].GetString(), "Ynl0ZXM=");
+    api.world.pass(std::chrono::seconds(6)); // until what is left is offered again
+    EXPECT_FALSE(stream.next("OFFERS").ObjectEmpty());
+    api.world.gone(agent.peer);
+    const rapidjson::Document rescind = stream.next("RESCIND");
+    ASSERT_FALSE(rescind.ObjectEmpty());
+    EXPECT_EQ(lacking(rescind["rescind"], {"offer_id.value"}), "");
+    api.world.pass(std::chrono::seconds(80));
+    const rapidjson::Document failure = stream.next("FAILURE");
+    ASSERT_FALSE(failure.ObjectEmpty());
+    EXPECT_EQ(lacking(failure["failure"], {"agent_id.value"}), "");
+    EXPECT_EQ(failure["failure"].MemberCount(), 1u);
+}
+
+TEST(SchedulerDoor, NoBodyStopsItWhateverItHolds) {
+    ApiWorld api;
+    api.world.agent(4, 1024);
+    ApiStream stream = api.subscribe(kModern);
+    const rapidjson::Document offers = stream.next("OFFERS");
+    const std::string mine = concat(R"({"framework_id":{"value":")", stream.framework, R"("},"type":")");
+    const std::vector<std::string> calls = {
+        concat(R"({"type":"SUBSCRIBE","subscribe":{"framework_info":)", kModern, "}}"),
+        concat(mine, R"(ACCEPT",)", acceptOf(offers, "t1", kOneCpu), "}"),
+        concat(mine, R"(DECLINE","decline":{"offer_ids":[{"value":"o"}],"filters":{"refuse_seconds":1e300}}})"),
+        concat(
+            mine,
+            R"(ACKNOWLEDGE","acknowledge":{"agent_id":{"value":"a"},"task_id":{"value":"t"},"uuid":"AAAAAAAAAAAAAAAAAAAAAA=="}})"),
+        concat(mine, R"(UPDATE_FRAMEWORK","update_framework":{"framework_info":)", kModern, "}}"),
+        concat(mine, R"(RECONCILE","reconcile":{"tasks":[{"task_id":{"value":"t1"},"agent_id":{"value":"a"}}]}})"),
+        R"({"type":"KILL_TASK","kill_task":{"framework_id":{"value":"f"},"task_id":{"value":"t"}}})"};
+    const std::vector<std::string> pieces = {"{",
+                                             "}",
+                                             "[",
+                                             "]",
+                                             "\"",
+                                             "\\u0000",
+                                             "null",
+                                             "1e999",
+                                             "-1",
+                                             ",",
+                                             ":",
+                                             std::string(1, '\0'),
+                                             "\xff",
+                                             R"({"value":{}})",
+                                             std::string(70'000, '['),
+                                             std::string(5'000, 'x')};
+    Rng rng(7);
+    for (int i = 0; i < 1500; ++i) {
+        std::string body = calls[rng.below(calls.size())];
+        for (std::uint64_t change = rng.below(4); change > 0; --change) {
+            const std::size_t at = rng.below(body.size());
+            switch (rng.below(4)) {
+            case 0: body[at] = static_cast<char>(rng.below(256)); break;
+            case 1: body.erase(at, 1 + rng.below(20)); break;
+            case 2: body.insert(at, pieces[rng.below(pieces.size())]); break;
+            default: body.insert(at, body.substr(rng.below(body.size()), rng.below(40))); break;
+            }
+            if (body.empty()) body = "{";
+        }
+        const std::string target = rng.below(4) == 0 ? "/api/v1" : "/api/v1/scheduler";
+        const std::string headers = rng.below(2) == 0 ? concat("Mesos-Stream-Id: ", stream.id(), "\r\n") : "";
+        // Whatever it is, it is answered; a stream is left at once.
+        const ApiStream answered = api.open(target, body, headers);
+        EXPECT_GE(answered.response().status, 200) << body;
+    }
+    while (api.door().counts().connections > 1) std::this_thread::yield();
+    api.work();
+    const std::size_t held = api.door().counts().body_bytes;
+    EXPECT_EQ(held, 0u);
+    ApiStream another = api.subscribe(kModern);
+    EXPECT_EQ(api.call(another, "TEARDOWN").status, 202);
+}
+
 // ---- UPDATE_FRAMEWORK --------------------------------------------------------------------------------------------
 
 TEST(SchedulerDoor, AnUpdateOfTheFrameworkIsAllOrNothing) {
