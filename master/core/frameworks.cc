@@ -12,7 +12,7 @@ Framework& Frameworks::add(FrameworkInfo info, Time deadline, WallTime now) {
     framework->number = ++last_number_;
     framework->info = std::move(info);
     framework->state = Framework::State::kDisconnected;
-    framework->deadline = deadline;
+    framework->deadline = framework->note_at = deadline;
     framework->since = now;
     Framework& added = *framework;
     bool is_new = by_id_.emplace(added.id(), &added).second;
@@ -59,7 +59,7 @@ void Frameworks::disconnect(Framework& framework, Time deadline, WallTime now) {
     leaveState(framework);
     framework.state = Framework::State::kDisconnected;
     framework.peer = 0;
-    framework.deadline = deadline;
+    framework.deadline = framework.note_at = deadline;
     framework.since = now;
     enterState(framework);
 }
@@ -67,6 +67,12 @@ void Frameworks::disconnect(Framework& framework, Time deadline, WallTime now) {
 void Frameworks::setNextHeartbeat(Framework& framework, Time at) {
     leaveState(framework);
     framework.deadline = at;
+    enterState(framework);
+}
+
+void Frameworks::setNextNote(Framework& framework, Time at) {
+    leaveState(framework);
+    framework.note_at = at;
     enterState(framework);
 }
 
@@ -86,14 +92,18 @@ Framework* Frameworks::firstToHear(Time now) {
     return number ? numbered(*number) : nullptr;
 }
 
+Time Frameworks::dueOf(const Framework& framework) {
+    return framework.active() ? framework.deadline : std::min(framework.deadline, framework.note_at);
+}
+
 // Every index that follows from a framework's state, taken out before a change and put back after it.
 void Frameworks::leaveState(Framework& framework) {
-    (framework.active() ? heartbeats_ : removals_).unset(framework.deadline, framework.number);
+    (framework.active() ? heartbeats_ : removals_).unset(dueOf(framework), framework.number);
     if (framework.active()) by_peer_.erase(framework.peer);
 }
 
 void Frameworks::enterState(Framework& framework) {
-    (framework.active() ? heartbeats_ : removals_).set(framework.deadline, framework.number);
+    (framework.active() ? heartbeats_ : removals_).set(dueOf(framework), framework.number);
     if (framework.active()) by_peer_[framework.peer] = &framework;
 }
 
@@ -111,7 +121,7 @@ absl::Status Frameworks::check() const {
                     absl::StrCat("framework ", framework->id().value(), " is not found by its session"));
             }
         }
-        if (!(framework->active() ? heartbeats_ : removals_).contains(framework->deadline, number)) {
+        if (!(framework->active() ? heartbeats_ : removals_).contains(dueOf(*framework), number)) {
             return absl::InternalError(absl::StrCat("framework ", framework->id().value(), " has no deadline"));
         }
     }

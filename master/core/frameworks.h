@@ -29,6 +29,7 @@ struct Framework {
     Peer peer = 0;           // 0 unless active
     RecordNumber record = 0; // the newest about it: what is said of it waits for this one
     Time deadline{};         // of removal when disconnected, of the next heartbeat when active
+    Time note_at{};          // disconnected: when what remains until the deadline is stored again
     WallTime since;          // of this state
 
     const FrameworkId& id() const { return info.id; }
@@ -50,8 +51,10 @@ public:
     void connect(Framework& framework, Peer peer, Time next_heartbeat, WallTime now);
     void disconnect(Framework& framework, Time deadline, WallTime now);
     void setNextHeartbeat(Framework& framework, Time at);
+    void setNextNote(Framework& framework, Time at);
 
     std::optional<Time> nextDeadline() const;
+    // A disconnected one whose deadline, or whose next note, is due.
     Framework* firstToRemove(Time now);
     Framework* firstToHear(Time now);
 
@@ -62,6 +65,7 @@ public:
     absl::Status check() const;
 
 private:
+    static Time dueOf(const Framework& framework);
     void leaveState(Framework& framework);
     void enterState(Framework& framework);
 

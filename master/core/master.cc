@@ -219,7 +219,11 @@ void State::flushFirst(Output& out) {
 void State::expire(Step& at) {
     while (Agent* agent = agents.firstDue(at.now)) giveUp(at, *agent);
     while (Framework* framework = frameworks.firstToRemove(at.now)) {
-        remove(at, *framework, "its failover timeout passed");
+        if (framework->deadline > at.now) {
+            noteDeadline(at, *framework);
+        } else {
+            remove(at, *framework, "its failover timeout passed");
+        }
     }
     while (StandingOffer* offer = offers.firstDue(at.now)) {
         ++counters.offers_expired;

@@ -85,6 +85,7 @@ void State::recover(const Recovered& recovered, Step& at) {
         // One that was connected when the last leader ended gets the time that agents get, at least: it can't know yet.
         if (!known->remaining) remaining = std::max(remaining, options.agent_timeout);
         Framework& framework = frameworks.add(std::move(info), at.now + remaining, at.wall);
+        awaitNote(at, framework);
         show(at, framework);
     }
 }

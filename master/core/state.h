@@ -85,6 +85,8 @@ struct State {
     void sessionEnded(Step& at, Framework& framework);
     void remove(Step& at, Framework& framework, std::string_view why);
     void heartbeat(Step& at, Framework& framework);
+    void noteDeadline(Step& at, Framework& framework);
+    void awaitNote(const Step& at, Framework& framework);
     void on(Step& at, Framework& framework, const call::Teardown& call);
 
     // ---- offering.cc: offers, and what becomes of them

@@ -12,6 +12,10 @@ namespace stoa::master {
 
 namespace {
 
+// How exactly the registry knows what remains of an absent framework's time.
+constexpr Duration kShortestNote = std::chrono::seconds(10);
+constexpr Duration kLongestNote = std::chrono::minutes(10);
+
 absl::Status validateSuppressed(const FrameworkInfo& info, const std::vector<std::string>& suppressed) {
     for (const std::string& role : suppressed) {
         if (std::find(info.roles.begin(), info.roles.end(), role) == info.roles.end()) {
@@ -153,8 +157,19 @@ void State::sessionEnded(Step& at, Framework& framework) {
         remove(at, framework, "its scheduler is gone and it has no failover timeout");
         return;
     }
-    framework.record = append(at, FrameworkDeadline{framework.id(), timeout});
+    noteDeadline(at, framework);
     show(at, framework);
+}
+
+// Stored again and again while it is away, so that its time goes on across fail-overs, however many there are.
+void State::noteDeadline(Step& at, Framework& framework) {
+    framework.record = append(at, FrameworkDeadline{framework.id(), framework.deadline - at.now});
+    awaitNote(at, framework);
+}
+
+void State::awaitNote(const Step& at, Framework& framework) {
+    const Duration tenth = (framework.deadline - at.now) / 10;
+    frameworks.setNextNote(framework, at.now + std::clamp<Duration>(tenth, kShortestNote, kLongestNote));
 }
 
 void State::remove(Step& at, Framework& framework, std::string_view why) {

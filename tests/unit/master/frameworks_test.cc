@@ -111,6 +111,22 @@ TEST(Failover, AVanishedFrameworkIsRemovedWhenItsTimeoutHasPassed) {
     EXPECT_EQ(world.master().frameworks().size(), 0u);
 }
 
+TEST(Failover, TheTimeOfOneThatIsAwayGoesOnAcrossLeaders) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.gone(framework.peer);
+    for (int leader = 0; leader < 3; ++leader) {
+        world.pass(180s);
+        world.restart();
+    }
+    EXPECT_LE(world.stored<FrameworkDeadline>().back().remaining, 120s) << "of ten minutes nine are over";
+    EXPECT_EQ(world.master().frameworks().size(), 1u);
+    world.pass(120s);
+    EXPECT_EQ(world.master().frameworks().size(), 0u);
+}
+
 TEST(Failover, OneThatReturnsInTimeKeepsItsTasks) {
     World world;
     TestAgent agent = world.agent();
