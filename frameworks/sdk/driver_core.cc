@@ -106,6 +106,12 @@ absl::Status DriverCore::call(Call call, DriverOutput& output) {
         if (absl::Status taken = takeOffers(decline->offers, false); !taken.ok()) return taken;
     } else if (std::holds_alternative<call::Subscribe>(call)) {
         return absl::InvalidArgumentError("the driver itself subscribes");
+    } else if (const auto* update = std::get_if<call::UpdateFramework>(&call)) {
+        // What it says of itself when it subscribes again.
+        const FrameworkId id = options_.framework.id;
+        options_.framework = update->info;
+        options_.framework.id = id;
+        options_.suppressed_roles = update->suppressed_roles;
     }
     const bool last = std::holds_alternative<call::Teardown>(call);
     say(std::move(call), output);

@@ -100,6 +100,20 @@ TEST_F(DriverCoreTest, RestatesTheLastDemandsAtEachSubscription) {
     EXPECT_EQ(only<call::SetDemands>(event(subscribedAs("f1"))).demands, std::vector{demand});
 }
 
+TEST_F(DriverCoreTest, SubscribesAsItLastSaidItWas) {
+    subscribe();
+    FrameworkInfo info;
+    info.name = "renamed";
+    info.roles = {"db", "web"};
+    EXPECT_TRUE(call(call::UpdateFramework{info, {"web"}}).ok());
+    const DriverOutput output = step(Connected{1});
+    const auto& again = only<call::Subscribe>(output);
+    EXPECT_EQ(again.info.name, "renamed");
+    EXPECT_EQ(again.info.roles, info.roles);
+    EXPECT_EQ(again.info.id, FrameworkId("f1"));
+    EXPECT_EQ(again.suppressed_roles, std::vector<std::string>{"web"});
+}
+
 TEST_F(DriverCoreTest, AnOfferCanBeAnsweredOnce) {
     subscribe();
     event(event::Offers{{offer("o1")}});
