@@ -152,7 +152,8 @@ const TaskView* ReadModel::find(const TaskKey& key) const {
 }
 
 FrameworkView* ReadModel::framework(const FrameworkId& id) {
-    return const_cast<FrameworkView*>(std::as_const(*this).find(id)); // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): the model itself is not const
+    return const_cast<FrameworkView*>(std::as_const(*this).find(id));
 }
 
 void ReadModel::complete(TaskView task) {
