@@ -8,7 +8,9 @@
 #include <string>
 #include <thread>
 
-DEFINE_string(master, "127.0.0.1:5052", "host:port of the master's ZeroMQ socket");
+DEFINE_string(
+    master, "127.0.0.1:5052",
+    "host:port of the master's ZeroMQ socket; or zk://host:port,host:port/path, where masters elect a leader");
 DEFINE_string(work_dir, "/var/lib/stoa/batch", "the framework's directory: its queue, and the socket of its door");
 DEFINE_string(ip, "127.0.0.1", "address of the HTTP door for those who only look; beyond loopback it needs --insecure");
 DEFINE_int32(port, 0, "port of the HTTP door; 0: any free one");
