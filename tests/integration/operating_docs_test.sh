@@ -36,5 +36,5 @@ no_daemon() { ! pgrep -f -- "--work_dir=$work/lib"; }
 
 run_blocks README.md
 run_blocks docs/operating.md
-check "nothing is left" nothing_left
+check "nothing is left" wait_until 10 nothing_left
 finish
