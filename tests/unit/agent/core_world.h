@@ -55,7 +55,7 @@ public:
         bool running = false;
         std::optional<TaskOutcome> outcome;
         int launches = 0;
-        bool signalled = false;    // by SIGTERM
+        bool signalled = false;      // by SIGTERM
         std::vector<int> warnings{}; // other signals
         bool destroyed = false;
     };

@@ -72,16 +72,21 @@ TEST(ExecutorInfos, ThatCannotBeLaunchedAreRefusedWithAReason) {
     };
     const std::string task = R"({"name":"t","task_id":{"value":"t"},"agent_id":{"value":"a"},"executor":)";
     EXPECT_THAT(std::string(refusal(task + R"({"executor_id":{"value":"e"}}})").message()), HasSubstr("command"));
-    EXPECT_THAT(std::string(refusal(task + R"({"executor_id":{"value":"e"},"command":{"value":"x"}},"command":{"value":"y"}})")
-                                .message()),
-                HasSubstr("has no command of its own"));
-    EXPECT_THAT(std::string(refusal(task + R"({"type":"DEFAULT","executor_id":{"value":"e"},"command":{"value":"x"}}})")
-                                .message()),
-                HasSubstr("default executor"));
-    EXPECT_THAT(std::string(refusal(task + R"({"executor_id":{"value":"e"},"framework_id":{"value":"g"},"command":{"value":"x"}}})")
-                                .message()),
-                HasSubstr("another framework"));
-    EXPECT_TRUE(refusal(task + R"({"executor_id":{"value":"e"},"framework_id":{"value":"f"},"command":{"value":"x"}}})").ok());
+    EXPECT_THAT(
+        std::string(refusal(task + R"({"executor_id":{"value":"e"},"command":{"value":"x"}},"command":{"value":"y"}})")
+                        .message()),
+        HasSubstr("has no command of its own"));
+    EXPECT_THAT(
+        std::string(
+            refusal(task + R"({"type":"DEFAULT","executor_id":{"value":"e"},"command":{"value":"x"}}})").message()),
+        HasSubstr("default executor"));
+    EXPECT_THAT(
+        std::string(
+            refusal(task + R"({"executor_id":{"value":"e"},"framework_id":{"value":"g"},"command":{"value":"x"}}})")
+                .message()),
+        HasSubstr("another framework"));
+    EXPECT_TRUE(
+        refusal(task + R"({"executor_id":{"value":"e"},"framework_id":{"value":"f"},"command":{"value":"x"}}})").ok());
 }
 
 const char kUpdate[] = R"({"framework_id":{"value":"f"},"executor_id":{"value":"e"},"type":"UPDATE","update":{"status":
