@@ -155,6 +155,10 @@ std::string Queue::whyOf(const Job& job, JobState state) const {
         return concat("waits for ", job.unmet, job.unmet == 1 ? " job" : " jobs");
     }
     if (job.spec.held && !isFinal(state)) return "held; `stoa release` lets it go";
+    const bool waits = job.phases[static_cast<std::size_t>(TaskPhase::kWaiting)] > 0;
+    if (job.spec.at_most > 0 && job.live.size() >= job.spec.at_most && waits) {
+        return concat("as many of its tasks run as its array allows, ", job.spec.at_most);
+    }
     return "";
 }
 
@@ -189,7 +193,7 @@ JobView Queue::viewOf(const Job& job) const {
 
 JobView Queue::detailedViewOf(const Job& job, const ShowJob& show) const {
     JobView view = viewOf(job);
-    JobView::Details& details = view.details.emplace();
+    JobView::Details details;
     details.command = commandLine(job.spec);
     details.work_directory = job.spec.work_directory;
     details.stdout_file = job.spec.stdout_file;
@@ -199,6 +203,7 @@ JobView Queue::detailedViewOf(const Job& job, const ShowJob& show) const {
         const Job* predecessor = job.ended.nanos == 0 ? find(before.job) : nullptr;
         if (predecessor && met(*predecessor, before.kind) != Met::kYes) details.unmet.push_back(before);
     }
+    view.details = std::move(details);
     const std::uint32_t most = std::min(show.task_count, kMostTasksShown);
     if (show.live_tasks) {
         for (auto it = job.live.lower_bound(show.first_task); it != job.live.end() && view.tasks.size() < most; ++it) {

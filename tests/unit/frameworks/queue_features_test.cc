@@ -48,6 +48,7 @@ TEST(QueueArrays, NoMoreTasksRunThanTheArrayAllows) {
     const JobNumber job = world.submitted(spec);
     launchAll(world);
     EXPECT_EQ(world.liveTasks().size(), 2u);
+    EXPECT_EQ(world.view(job).why, "as many of its tasks run as its array allows, 2");
     end(world, "1.0.1", 0);
     EXPECT_THAT(world.liveTasks(), ElementsAre("1.1.1", "1.2.1"));
     world.settle();
