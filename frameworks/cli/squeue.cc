@@ -151,7 +151,7 @@ std::string field(char letter, const Line& line) {
 
 std::string headOf(char letter) {
     switch (letter) {
-    case 'i': return "JOBID";
+    case 'i':
     case 'A': return "JOBID";
     case 'F': return "ARRAY_JOB_ID";
     case 'K': return "ARRAY_TASK_ID";
@@ -168,7 +168,7 @@ std::string headOf(char letter) {
     case 'N': return "NODELIST";
     case 'R': return "NODELIST(REASON)";
     case 'r': return "REASON";
-    case 'p': return "PRIORITY";
+    case 'p':
     case 'Q': return "PRIORITY";
     case 'V': return "SUBMIT_TIME";
     case 'S': return "START_TIME";
@@ -199,7 +199,7 @@ std::string formatted(const std::string& format, const Line* line) {
         if (width > 0) {
             cell = cell.substr(0, width);
             const std::string fill(width - cell.size(), ' ');
-            cell = right ? fill + cell : cell + fill;
+            cell.insert(right ? 0 : cell.size(), fill);
         }
         text += cell;
     }
