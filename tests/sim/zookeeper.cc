@@ -204,7 +204,7 @@ void ZooKeeperModel::call(Client client, std::function<std::function<void()>()> 
     });
 }
 
-void ZooKeeperModel::get(Client client, const std::string& path, Done<NodeData> done) {
+void ZooKeeperModel::get(Client client, const std::string& path, const Done<NodeData>& done) {
     call(
         client,
         [this, path, done]() -> std::function<void()> {
@@ -216,7 +216,7 @@ void ZooKeeperModel::get(Client client, const std::string& path, Done<NodeData> 
 }
 
 void ZooKeeperModel::children(Client client, const std::string& prefix, bool watch,
-                              Done<std::vector<std::string>> done) {
+                              const Done<std::vector<std::string>>& done) {
     call(
         client,
         [this, client, prefix, watch, done]() -> std::function<void()> {
@@ -232,7 +232,7 @@ void ZooKeeperModel::children(Client client, const std::string& prefix, bool wat
 }
 
 void ZooKeeperModel::createEphemeral(Client client, const std::string& prefix, const std::string& data,
-                                     Done<std::string> done) {
+                                     const Done<std::string>& done) {
     call(
         client,
         [this, client, prefix, data, done]() -> std::function<void()> {
@@ -244,7 +244,8 @@ void ZooKeeperModel::createEphemeral(Client client, const std::string& prefix, c
         [done](absl::Status why) { done(std::move(why)); });
 }
 
-void ZooKeeperModel::multi(Client client, std::vector<Op> ops, std::function<void()> carried_out, DoneVoid done) {
+void ZooKeeperModel::multi(Client client, std::vector<Op> ops, std::function<void()> carried_out,
+                           const DoneVoid& done) {
     call(
         client,
         [this, ops = std::move(ops), carried_out = std::move(carried_out), done]() -> std::function<void()> {

@@ -63,13 +63,14 @@ public:
     // The client's process is gone without a word.
     void abandon(Client client);
 
-    void get(Client client, const std::string& path, Done<NodeData> done);
+    void get(Client client, const std::string& path, const Done<NodeData>& done);
     // Names that begin with `prefix`, in order.
-    void children(Client client, const std::string& prefix, bool watch, Done<std::vector<std::string>> done);
+    void children(Client client, const std::string& prefix, bool watch, const Done<std::vector<std::string>>& done);
     // Ten digits are appended to `prefix`; the node goes with the session.
-    void createEphemeral(Client client, const std::string& prefix, const std::string& data, Done<std::string> done);
+    void createEphemeral(Client client, const std::string& prefix, const std::string& data,
+                         const Done<std::string>& done);
     // `carried_out` is called, whoever lives then, when the multi takes effect.
-    void multi(Client client, std::vector<Op> ops, std::function<void()> carried_out, DoneVoid done);
+    void multi(Client client, std::vector<Op> ops, std::function<void()> carried_out, const DoneVoid& done);
 
     // ---- Faults ----
     // Nothing passes between the node's process and ZooKeeper until then.
