@@ -77,7 +77,7 @@ ExecutorDoor::~ExecutorDoor() = default;
 int ExecutorDoor::eventFd() const { return queue_->event.get(); }
 
 void ExecutorDoor::addTo(http::Router& router) {
-    router.defer("POST", "/api/v1/executor", [queue = queue_](http::Request request, http::Responder responder) {
+    router.defer("POST", "/api/v1/executor", [queue = queue_](const http::Request& request, http::Responder responder) {
         if (std::optional<http::Response> refused = refusal(request)) return responder.respond(*std::move(refused));
         absl::StatusOr<ExecutorCall> call = executorCallFromJson(request.body);
         if (!call.ok()) return responder.respond(textResponse(400, std::string(call.status().message())));

@@ -267,10 +267,9 @@ void Agent::on(const launcher_says::ContainerFailed& event, Turn& turn) {
 
 void Agent::on(const launcher_says::ContainerExited& event, Turn& turn) {
     if (Executor* executor = executors_.withContainer(event.key)) {
-        const Ending ending =
-            endingOf(event.outcome, event.unknown_reason, false, executor->limits(), event.over_disk);
-        const bool limitation = ending.reason == Reason::kContainerLimitationMemory ||
-                                ending.reason == Reason::kContainerLimitationDisk;
+        const Ending ending = endingOf(event.outcome, event.unknown_reason, false, executor->limits(), event.over_disk);
+        const bool limitation =
+            ending.reason == Reason::kContainerLimitationMemory || ending.reason == Reason::kContainerLimitationDisk;
         executorEnded(*executor, limitation ? ending.reason : Reason::kExecutorTerminated,
                       absl::StrCat("the executor ended: ", ending.message), event.outcome.wait_status, turn);
         return;

@@ -32,11 +32,11 @@ struct Task {
         RecordNumber record = 0; // to wait for; 0: recovered, so durable
     };
     std::deque<Unacknowledged> unacknowledged;
+    RecordNumber intent = 0;      // the record of its launch intent, or of a later kill
     std::optional<Time> retry_at; // of the first unacknowledged one
     Duration retry{0};
     bool sent = false; // the first one was forwarded in this session
 
-    RecordNumber intent = 0; // the record of its launch intent, or of a later kill
     bool kill_requested = false;
     Duration kill_grace{0};
     std::optional<Time> destroy_at;   // after SIGTERM and the grace
