@@ -148,8 +148,9 @@ Worker::Options World::workerOptions(std::uint32_t number, std::uint32_t pieces)
 void World::addWorker(Worker::Options worker) {
     FrameworkNode::Parts parts{
         queue_, network_, checker_, rng_, trace_, masters_[0]->id(), [this] { return first_master_; }};
-    frameworks_.push_back(std::make_unique<FrameworkNode>(
-        parts, [&](NodeId, std::function<void()>) { return std::make_unique<Worker>(std::move(worker), rng_); }));
+    frameworks_.push_back(std::make_unique<FrameworkNode>(parts, [&](NodeId, const std::function<void()>&) {
+        return std::make_unique<Worker>(std::move(worker), rng_);
+    }));
 }
 
 // In half of the worlds two run their work in executors; one of them gives up in the middle.
