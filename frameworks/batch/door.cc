@@ -66,7 +66,7 @@ std::string userNamed(uid_t uid) {
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<Door>> Door::open(Options options, std::function<bool(Input)> ask) {
+absl::StatusOr<std::unique_ptr<Door>> Door::open(const Options& options, std::function<bool(Input)> ask) {
     std::unique_ptr<Door> door(new Door(std::move(ask)));
     http::ServerOptions tcp;
     tcp.host = options.host;
@@ -97,7 +97,7 @@ Door::~Door() {
 http::Router Door::routes(bool may_submit) {
     http::Router router;
     router.get("/health", [](const http::Request&) { return http::textResponse(200, ""); });
-    router.defer("GET", "/api/stoa/jobs", [this](http::Request request, http::Responder responder) {
+    router.defer("GET", "/api/stoa/jobs", [this](const http::Request& request, http::Responder responder) {
         ListJobs list;
         if (const auto before = request.number("before")) list.before = static_cast<JobNumber>(*before);
         if (const auto limit = request.number("limit"); limit && *limit > 0) {
@@ -116,8 +116,8 @@ http::Router Door::routes(bool may_submit) {
         follow(responder.stream(std::move(head)), 0);
     });
     if (may_submit) {
-        router.defer("POST", "/api/stoa/jobs", [this](http::Request request, http::Responder responder) {
-            submit(std::move(request), std::move(responder));
+        router.defer("POST", "/api/stoa/jobs", [this](const http::Request& request, http::Responder responder) {
+            submit(request, std::move(responder));
         });
     } else {
         router.on("POST", "/api/stoa/jobs", [](const http::Request&) {
@@ -125,8 +125,8 @@ http::Router Door::routes(bool may_submit) {
                 403, "nobody can be recognized here: submit on the machine itself, through the socket");
         });
     }
-    router.subtree("*", "/api/stoa/jobs", [this, may_submit](http::Request request, http::Responder responder) {
-        onJob(std::move(request), std::move(responder), may_submit);
+    router.subtree("*", "/api/stoa/jobs", [this, may_submit](const http::Request& request, http::Responder responder) {
+        onJob(request, std::move(responder), may_submit);
     });
     return router;
 }
@@ -204,7 +204,7 @@ absl::StatusOr<Asker> Door::askerOf(const http::Request& request) const {
     return asker;
 }
 
-void Door::submit(http::Request request, http::Responder responder) {
+void Door::submit(const http::Request& request, http::Responder responder) {
     auto refuse = [&](const absl::Status& status) {
         responder.respond(http::textResponse(httpStatus(status), std::string(status.message())));
     };
@@ -243,7 +243,7 @@ void Door::change(const http::Request& request, http::Responder responder, JobNu
 }
 
 // "7", "7/cancel" or "7/change".
-void Door::onJob(http::Request request, http::Responder responder, bool may_submit) {
+void Door::onJob(const http::Request& request, http::Responder responder, bool may_submit) {
     const std::size_t slash = request.rest.find('/');
     JobNumber job = 0;
     if (!absl::SimpleAtoi(request.rest.substr(0, slash), &job)) {

@@ -35,7 +35,7 @@ public:
     };
 
     // `ask` takes an input for the queue; called on the servers' threads. False: the framework is ending.
-    static absl::StatusOr<std::unique_ptr<Door>> open(Options options, std::function<bool(Input)> ask);
+    static absl::StatusOr<std::unique_ptr<Door>> open(const Options& options, std::function<bool(Input)> ask);
     ~Door();
 
     const std::string& address() const { return tcp_->address(); } // "127.0.0.1:40123"
@@ -51,9 +51,9 @@ private:
     void follow(http::Stream stream, std::uint64_t after);
     void followOn(http::Stream stream, std::uint64_t after);
     void passOn(const answer::ChangedJobs& changed, http::Stream stream);
-    void submit(http::Request request, http::Responder responder);
+    void submit(const http::Request& request, http::Responder responder);
     void change(const http::Request& request, http::Responder responder, JobNumber job, bool cancels);
-    void onJob(http::Request request, http::Responder responder, bool may_submit);
+    void onJob(const http::Request& request, http::Responder responder, bool may_submit);
 
     const std::function<bool(Input)> ask_;
     std::mutex mutex_; // guards what follows
