@@ -90,7 +90,7 @@ struct Grant {
 struct Launch {
     TaskKey task;
     Resources resources;
-    AgentId agent{}; // needed where the offers are a gang's
+    AgentId agent{};   // needed where the offers are a gang's
     bool piece = true; // one of those for which a demand was offered; what an executor holds is none
 };
 

@@ -110,7 +110,8 @@ bool readSpawnDescription(int memfd, SpawnDescription* description, const char**
     }
     const size_t fixed = 4; // sandbox, directory, pid file, runtime's log
     const size_t listed = size_t{header.argument_count} + header.environment_count + header.cgroup_count;
-    if (header.group_count > kMaxGroups || header.argument_count == 0 || fixed + listed > header.string_bytes) return false;
+    if (header.group_count > kMaxGroups || header.argument_count == 0 || fixed + listed > header.string_bytes)
+        return false;
 
     const size_t pointers = (listed + 2) * sizeof(char*);
     auto* memory = static_cast<char*>(malloc(pointers + sizeof header + header.string_bytes));

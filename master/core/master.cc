@@ -164,9 +164,8 @@ std::vector<Delta> Master::snapshot() const {
 
 absl::Status Master::check() const {
     State& state = *state_;
-    for (const absl::Status& one :
-         {state.agents.check(), state.frameworks.check(), state.tasks.check(), state.executors.check(state.allocator),
-          state.allocator.check()}) {
+    for (const absl::Status& one : {state.agents.check(), state.frameworks.check(), state.tasks.check(),
+                                    state.executors.check(state.allocator), state.allocator.check()}) {
         if (!one.ok()) return one;
     }
     absl::Status wrong;

@@ -45,9 +45,8 @@ absl::StatusOr<Event> decodeEvent(std::string_view bytes) {
 std::string_view callName(const Call& call) {
     // In the order of the variant.
     static constexpr std::array<std::string_view, std::variant_size_v<Call>> kNames = {
-        "SUBSCRIBE", "ACCEPT",      "DECLINE",   "REVIVE",  "SUPPRESS", "SET_DEMANDS",
-        "KILL",      "ACKNOWLEDGE", "RECONCILE", "MESSAGE", "SHUTDOWN", "TEARDOWN",
-        "UPDATE_FRAMEWORK"};
+        "SUBSCRIBE",   "ACCEPT",    "DECLINE", "REVIVE",   "SUPPRESS", "SET_DEMANDS",     "KILL",
+        "ACKNOWLEDGE", "RECONCILE", "MESSAGE", "SHUTDOWN", "TEARDOWN", "UPDATE_FRAMEWORK"};
     return kNames[call.index()];
 }
 
@@ -61,9 +60,10 @@ std::string toJson(const Event& event) {
 
 std::string toJson(const Event& event, Capabilities reader) {
     return jsonOf<schema::Event>([&](auto out) {
-        codec::writeEvent(event, out, codec::Style{.multi_role = reader.has(Capability::kMultiRole),
-                                                   .old_reservations = !reader.has(Capability::kReservationRefinement),
-                                                   .command_executor = true});
+        codec::writeEvent(event, out,
+                          codec::Style{.multi_role = reader.has(Capability::kMultiRole),
+                                       .old_reservations = !reader.has(Capability::kReservationRefinement),
+                                       .command_executor = true});
     });
 }
 

@@ -150,8 +150,8 @@ TaskSpec readSpec(schema::TaskInfo::Reader in) {
             malformed("limit_warning.signal", concat(warning.getSignal(), " is no signal's number"));
         }
         if (!spec.time_limit) malformed("limit_warning", "there is no max_completion_time to warn of");
-        spec.limit_warning = LimitWarning{warning.getSignal(),
-                                          codec::checkedDuration(warning.getBefore(), "limit_warning.before")};
+        spec.limit_warning =
+            LimitWarning{warning.getSignal(), codec::checkedDuration(warning.getBefore(), "limit_warning.before")};
     }
     if (in.getAttempt().isValue()) spec.attempt = in.getAttempt().getValue();
     spec.data = codec::checkedData(view(in.getData()), "data");

@@ -55,8 +55,8 @@ struct TaskSpec {
     std::string work_directory;
     std::optional<Duration> time_limit; // from its start; then it is killed, and has failed
     std::optional<LimitWarning> limit_warning;
-    std::uint32_t attempt = 1;               // how often the framework has launched this piece of work
-    std::string data;                        // the executor's or the framework's own
+    std::uint32_t attempt = 1; // how often the framework has launched this piece of work
+    std::string data;          // the executor's or the framework's own
     friend bool operator==(const TaskSpec&, const TaskSpec&) = default;
 };
 

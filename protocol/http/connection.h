@@ -67,7 +67,7 @@ struct Stream::State {
     std::deque<Body> queue;
     std::size_t bytes = 0;     // queued or being sent
     std::size_t uncounted = 0; // of them, the chunk that found the queue empty
-    bool finishing = false; // end() was called
+    bool finishing = false;    // end() was called
     bool flush_posted = false;
     std::string ended; // why; empty while it lives
     bool told = false; // the callback's time has come

@@ -152,10 +152,10 @@ struct ServerOptions {
     std::size_t stream_queue_bytes = std::size_t{4} << 20; // of one stream; beyond: it ends
     // Of all streams; beyond: each ends that is written to and holds more than its share.
     std::size_t all_streams_bytes = std::size_t{512} << 20;
-    Duration header_timeout = std::chrono::seconds(10);    // from the first byte to the end of the headers
-    Duration body_timeout = std::chrono::seconds(60);      // for a whole body; for each piece of an upload
-    Duration idle_timeout = std::chrono::seconds(75);      // between two requests
-    Duration write_timeout = std::chrono::seconds(30);     // in which a piece must be taken
+    Duration header_timeout = std::chrono::seconds(10); // from the first byte to the end of the headers
+    Duration body_timeout = std::chrono::seconds(60);   // for a whole body; for each piece of an upload
+    Duration idle_timeout = std::chrono::seconds(75);   // between two requests
+    Duration write_timeout = std::chrono::seconds(30);  // in which a piece must be taken
     std::string thread_name = "http";
 };
 
@@ -179,7 +179,7 @@ public:
         std::size_t connections = 0;
         std::size_t streams = 0;
         std::size_t stream_bytes = 0; // that streams' clients have not taken yet
-        std::size_t body_bytes = 0; // held in memory, of requests being read or answered
+        std::size_t body_bytes = 0;   // held in memory, of requests being read or answered
     };
     Counts counts() const; // from any thread
 

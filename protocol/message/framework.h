@@ -234,10 +234,9 @@ struct UpdateFramework {
 
 } // namespace call
 
-using Call =
-    std::variant<call::Subscribe, call::Accept, call::Decline, call::Revive, call::Suppress, call::SetDemands,
-                 call::Kill, call::Acknowledge, call::Reconcile, call::Message, call::Shutdown, call::Teardown,
-                 call::UpdateFramework>;
+using Call = std::variant<call::Subscribe, call::Accept, call::Decline, call::Revive, call::Suppress, call::SetDemands,
+                          call::Kill, call::Acknowledge, call::Reconcile, call::Message, call::Shutdown, call::Teardown,
+                          call::UpdateFramework>;
 
 namespace event {
 

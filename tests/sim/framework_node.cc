@@ -100,8 +100,7 @@ void FrameworkNode::tell() {
     sdk::DriverOutput& output = process_->output;
     for (const sdk::Told& told : std::exchange(output.told, {})) {
         if (const auto* update = std::get_if<event::Update>(&told)) {
-            parts_.checker.frameworkTold(process_->driver.frameworkId(), update->status,
-                                         brain_->info().capabilities);
+            parts_.checker.frameworkTold(process_->driver.frameworkId(), update->status, brain_->info().capabilities);
         } else if (const auto* error = std::get_if<event::Error>(&told)) {
             parts_.checker.require(false, absl::StrCat(brain_->describe(), " was told an error: ", error->message));
         }

@@ -209,8 +209,9 @@ public:
         switch (rng_.below(5)) {
         case 0:
             return agent_says::Register{agentInfo(), incarnation(), several([&] { return agentTask(); }),
-                                        several([&] { return frameworkInfo(); }),
-                                        several([&] { return AgentExecutor{id<FrameworkId>(), executorInfo()}; })};
+                                        several([&] { return frameworkInfo(); }), several([&] {
+                                            return AgentExecutor{id<FrameworkId>(), executorInfo()};
+                                        })};
         case 1: return agent_says::StatusUpdate{id<FrameworkId>(), taskStatus(), state()};
         case 2: return agent_says::ToFramework{id<FrameworkId>(), id<ExecutorId>(), bytes()};
         case 3:
