@@ -62,6 +62,13 @@ TaskStatus State::latestStatus(const Task& task, Reason reason, std::string mess
     const TaskState state = task.state == TaskState::kUnreachable ? task.state : task.told;
     TaskStatus status = masterStatus(task.key.task, task.agent->id(), state, reason, std::move(message), now);
     status.executor = task.executor;
+    if (task.end != nullptr && task.end->state == state) {
+        status.outcome = task.end->outcome;
+        status.pid = task.end->pid;
+        status.start_time = task.end->start_time;
+        status.isolation = task.end->isolation;
+        status.data = task.end->data;
+    }
     return status;
 }
 

@@ -132,8 +132,7 @@ void State::compareTask(Step& at, Agent& agent, const AgentTask& told, const std
         return;
     }
     task->known_to_agent = true;
-    task->told = told.status.state;
-    task->told_uuid = told.status.uuid.value_or(Uuid{});
+    task->setTold(told.status);
     if (isTerminal(task->state) && !isTerminal(told.state)) {
         // We said it ended; whatever this is, it must not go on.
         tell(at, agent, master_says::Kill{told.framework, told.info.id, std::nullopt});
@@ -170,8 +169,7 @@ void State::adopt(Step& at, Agent& agent, const AgentTask& told, const std::vect
     task.held = !ended;
     task.known_to_agent = true;
     task.state = told.state;
-    task.told = told.status.state;
-    task.told_uuid = told.status.uuid.value_or(Uuid{});
+    task.setTold(told.status);
     show(at, task, told.status);
     applyEarlyKill(at, task);
 }

@@ -40,8 +40,7 @@ void State::on(Step& at, Agent& agent, const agent_says::StatusUpdate& message) 
     }
     if (task != nullptr) {
         task->known_to_agent = true;
-        task->told = status.state;
-        task->told_uuid = status.uuid.value_or(Uuid{});
+        task->setTold(status);
         const TaskState before = task->state;
         if (!setState(*task, latest)) {
             ++counters.updates_illegal;

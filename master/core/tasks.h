@@ -4,7 +4,7 @@
 //
 // A task here is small, since there may be a million: what it runs is the shared body that the read model shows, its
 // framework is named by the key alone (a removed framework's tasks stay until their agents have ended them), and of its
-// statuses only the latest state is kept. Its resources are in the allocator's ledger while `held`; the bundle here is
+// statuses only the latest state is kept, and its end until that is acknowledged. Its resources are in the allocator's ledger while `held`; the bundle here is
 // what was taken. Owned by the master's core.
 #pragma once
 
@@ -45,6 +45,15 @@ struct Task {
     // from its end would go on with its middle.
     Uuid told_uuid{};
     TaskState told = TaskState::kStaging;
+    // That update, when it is the end: a framework that was away when it ended, and asks, must hear how it ended, and not
+    // only that it did.
+    std::unique_ptr<const TaskStatus> end;
+
+    void setTold(const TaskStatus& status) {
+        told = status.state;
+        told_uuid = status.uuid.value_or(Uuid{});
+        end = isTerminal(told) ? std::make_unique<const TaskStatus>(status) : nullptr;
+    }
 
     boost::intrusive::list_member_hook<> by_agent;
     boost::intrusive::list_member_hook<> by_framework;

@@ -133,7 +133,7 @@ for port in "$(http_port)" "$agent"; do
   url=http://127.0.0.1:$port
   check "HTTP port $port refuses an oversized header" answers 431 -H "X-Large: $large" "$url/state"
   check "and an oversized target" answers 4?? "$url/$large"
-  check "and a wrong method" answers 405 -X DELETE "$url/state"
+  check "and a wrong method" answers 405 -X DELETE "$url/metrics"
   check "and an oversized body" answers 4?? --data-binary @"$work/body" "$url/state"
   check "and a path that is not there" answers 404 "$url/no/such/path"
 done

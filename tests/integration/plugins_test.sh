@@ -12,7 +12,7 @@ unset MAKEFLAGS MAKELEVEL XDG_STATE_HOME
 # ---- Installed, and nothing else -------------------------------------------------------------------------------
 
 check "make install puts everything under DESTDIR" ends_with 0 \
-  make -s -C "$tree" BUILD="$build" install DESTDIR="$work/root" prefix=/usr/local
+  make -s -C "$tree" BUILD="$(realpath --relative-to="$tree" "$build")" install DESTDIR="$work/root" prefix=/usr/local
 installed() { (cd "$work/root/usr/local" && ls -d $1); }
 for what in bin/stoa bin/sbatch bin/squeue bin/scancel bin/sinfo bin/stoa-allocator-check lib/libstoa.so.0 lib/libstoa-testkit.so.0 lib/pkgconfig/stoa-testkit.pc \
   include/stoa/frameworks/sdk/plugin_face.h include/stoa/testkit/cluster.h include/stoa/allocator/module_face.h \
@@ -28,7 +28,7 @@ done
 
 uninstalled() {
   cp -a "$work/root" "$work/root2" &&
-    make -s -C "$tree" BUILD="$build" uninstall DESTDIR="$work/root2" prefix=/usr/local > /dev/null &&
+    make -s -C "$tree" BUILD="$(realpath --relative-to="$tree" "$build")" uninstall DESTDIR="$work/root2" prefix=/usr/local > /dev/null &&
     ! find "$work/root2" ! -type d | grep .
 }
 check "make uninstall takes all of it away" uninstalled

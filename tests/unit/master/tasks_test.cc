@@ -136,6 +136,27 @@ TEST(Reconciliation, ExplicitAnswersCarryTheLatestStateAndNoUuid) {
     EXPECT_FALSE(status.uuid.has_value());
 }
 
+// Its agent's update found nobody there, and is repeated only after a while.
+TEST(Reconciliation, AFrameworkThatWasAwayHearsHowItsTaskEnded) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.restart();
+    AgentTask task = world.told(agent, framework.id(), "t", 1, 128);
+    task.state = task.status.state = TaskState::kFailed;
+    task.status.task = TaskId("t");
+    task.status.uuid = Uuid{7};
+    task.status.outcome.wait_status = 9 << 8;
+    world.registerAgent(agent, {task});
+    world.subscribe(framework);
+    world.call(framework, call::Reconcile{{{TaskId("t"), agent.id()}}});
+    const TaskStatus status = world.updateTo(framework);
+    EXPECT_EQ(status.state, TaskState::kFailed);
+    EXPECT_EQ(status.outcome.wait_status, 9 << 8);
+    EXPECT_FALSE(status.uuid.has_value());
+}
+
 TEST(Reconciliation, ImplicitAnswersTellOfEveryTaskOfTheFramework) {
     World world;
     TestAgent agent = world.agent();
