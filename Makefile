@@ -275,7 +275,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 # The command that people wait for at every `stoa run` would spend half of its start on binding Abseil's thirty shared
 # libraries: it has them inside, where the machine has them to be put inside. A plug-in brings its own (plugin.h).
 INSIDE = $(sort $(filter -labsl_% -lcapnp -lkj,$(LIBS)))
-ifeq (3,$(words $(filter /%,$(foreach l,absl_strings capnp kj,$(shell $(or $(CXX),c++) -print-file-name=lib$(l).a)))))
+ifeq (3,$(words $(filter /%,$(foreach l,absl_strings capnp kj,$(shell $(or $(CXX),c++) -print-file-name=lib$(l).a 2>/dev/null)))))
 $(BUILD)/bin/stoa: private LIBS := -Wl,-Bstatic -Wl,--start-group $(INSIDE) -Wl,--end-group -Wl,-Bdynamic \
   $(filter-out $(INSIDE),$(LIBS))
 endif
