@@ -3,6 +3,8 @@
 # the queue's own death.
 source "$(dirname "$0")/lib.sh"
 
+# Jobs start where they are submitted, as an unprivileged user, who may not be let into the source tree.
+mkdir -m 777 "$work/anywhere" && cd "$work/anywhere" || exit 1
 start_cluster --agents=3 --resources='cpus:2;mem:1024'
 
 # submit OPTION... -- COMMAND...: sets $job.

@@ -1,6 +1,8 @@
 #!/bin/bash
 # Executors in real containers: many tasks in one process, messages both ways, kills, the agent's death and the executor's
 # own, and an executor that speaks plain JSON over HTTP.
+# Below /var/tmp, since a container has a /tmp of its own and would not see the executors.
+TMPDIR=/var/tmp
 source "$(dirname "$0")/lib.sh"
 
 examples=$bin/../examples
@@ -8,11 +10,16 @@ for example in executor_framework shell_executor; do
   [[ -x $examples/$example ]] || { not_ok "the examples are built"; finish; }
 done
 
+# Executors run as an unprivileged user, who may not be let into the source tree.
+mkdir -p "$work/kit/lib" "$work/kit/examples"
+cp "$bin"/../lib/libstoa.so* "$work/kit/lib" && cp "$examples/shell_executor" "$work/kit/examples" &&
+  cp "$(dirname "$0")/third_party_executor.py" "$work/kit" || exit 1
+
 start_cluster --agents=1
 
 # crowd NAME COMMAND...: the framework with its tasks, in the background; $run is its process, its words in $work/NAME.
 crowd() {
-  "$examples/executor_framework" "127.0.0.1:$(wire_port)" "${program:-$examples/shell_executor}" "${@:2}" \
+  "$examples/executor_framework" "127.0.0.1:$(wire_port)" "${program:-$work/kit/examples/shell_executor}" "${@:2}" \
     > "$work/$1" 2>&1 &
   run=$!
 }
@@ -74,7 +81,7 @@ check "that they failed with it" told crash "task-0 TASK_FAILED REASON_EXECUTOR_
 
 if [[ -x /usr/bin/python3 ]]; then
   rm -rf "$dir"/agent-1/sandboxes/*
-  program=$(cd "$(dirname "$0")" && pwd)/third_party_executor.py crowd third 'any data'
+  program=$work/kit/third_party_executor.py crowd third 'any data'
   check "an executor of another make runs a task" ends_with 0 wait_for $run 30
   check "whose end is told" told third "task-0 TASK_FINISHED"
   expected='heartbeat before subscribing 202
