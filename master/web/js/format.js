@@ -29,10 +29,6 @@ export function mebibytes(mib) {
   }
 }
 
-export function bytes(n) {
-  return n < 1024 ? `${n} B` : n < 1 << 20 ? `${(n / 1024).toFixed(0)} kB` : mebibytes(n / (1 << 20));
-}
-
 export function resources(r) {
   if (!r) return "";
   const parts = [];

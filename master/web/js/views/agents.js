@@ -1,6 +1,6 @@
 import * as format from "/web/js/format.js";
 import { Table } from "/web/js/table.js";
-import { Bar, Facts, Name, State, agentLink, html, taskLink } from "/web/js/ui.js";
+import { Bar, Facts, Name, agentLink, html, taskLink } from "/web/js/ui.js";
 import { taskColumns } from "/web/js/views/tasks.js";
 
 const bar = (name, show) => (a) =>
