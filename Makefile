@@ -358,7 +358,7 @@ check: ## set up, build, run every test, check style and layers: what CI runs
 
 # The sanitized variants keep their own folders. Threads are what ThreadSanitizer looks at, so the pure parts'
 # tests are not repeated under it. Lint is a make of its own because it needs config.mk, which may not have been there
-# when this one began; not by $(MAKE), whose recipes run even under make -n.
+# when this one began; not by $(MAKE), whose recipes run even under make -n. It takes longer than any test may in check.
 THREADED = $(filter-out allocator sim testkit,$(UNIT_FOLDERS))
 check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@scripts/setup --full
@@ -366,7 +366,7 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g1' tests
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/O0 OPT=-O0 $(BUILD)/O0/bin/stoa-sim
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread OPT='-O1 -g1' $(THREADED:%=$(BUILD)/tsan/tests/unit-%)
-	@$(run_tests) $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
+	@$(run_tests) --timeout=3600 $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
 	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \
 	  $(call sim_tests,$(BUILD),,301-2000) \
