@@ -338,7 +338,9 @@ void Tasks::drain(Task& task) {
 
 void Tasks::onSocket(Task& task) {
     StartReport report;
-    const ssize_t n = recv(task.socket, &report, sizeof report, MSG_DONTWAIT);
+    ssize_t n = recv(task.socket, &report, sizeof report, MSG_DONTWAIT);
+    // It was gone before it read the word to go, which is told first and once; its own last word is still there.
+    if (n < 0 && errno == ECONNRESET) n = recv(task.socket, &report, sizeof report, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n == sizeof report) {
         report.what[sizeof report.what - 1] = '\0';

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/shim/shim_protocol.h"
 #include "tests/unit/agent/containers_fixture.h"
 
 namespace stoa::agent {
@@ -103,6 +104,22 @@ TEST_P(WorkDirectory, SupplementaryGroupsOpenWhatIsTheirs) {
     EXPECT_NE(run(without).wait_status, 0);
 }
 
+// Of a user's groups the shim knows only so many, and so his door may be open to the agent and closed to the task.
+using WorkDirectoryOfAProcess = WorkDirectory;
+
+TEST_P(WorkDirectoryOfAProcess, OneThatTurnsOutToBeClosedIsToldAtOnce) {
+    constexpr gid_t kGroup = 64321;
+    ASSERT_EQ(chown(directory_.c_str(), 0, kGroup), 0);
+    ASSERT_EQ(chmod(directory_.c_str(), 0770), 0);
+    for (int attempt = 0; attempt < 20; ++attempt) {
+        ContainerSpec task = shell("closed-" + std::to_string(attempt), "echo ran");
+        task.work_directory = directory_;
+        for (gid_t group = 70000; task.groups.size() < shim::kMaxGroups; ++group) task.groups.push_back(group);
+        task.groups.push_back(kGroup);
+        EXPECT_EQ(launchFailure(task), "cannot enter the directory " + directory_.string() + ": Permission denied");
+    }
+}
+
 // Containers alone hide anything: a plain process sees what its user may.
 using WorkDirectoryInAContainer = WorkDirectory;
 
@@ -120,6 +137,7 @@ TEST_P(WorkDirectoryInAContainer, DoesNotShowTheAgentsDirectories) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, WorkDirectory, testing::ValuesIn(kEveryLauncher), kLauncherName);
+INSTANTIATE_TEST_SUITE_P(, WorkDirectoryOfAProcess, testing::Values("process_cgroups", "process_plain"), kLauncherName);
 INSTANTIATE_TEST_SUITE_P(, WorkDirectoryInAContainer, testing::Values("oci_crun", "oci_runc"), kLauncherName);
 
 } // namespace
