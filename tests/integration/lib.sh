@@ -12,17 +12,17 @@
 set -uo pipefail
 
 # Containers are what is tested, and those take root.
-if ((EUID != 0)); then exec sudo -n --preserve-env=BUILD "$0"; fi
+if ((EUID != 0)); then exec sudo -n --preserve-env=BUILD "$0" "$@"; fi
 # A test that mounts something sets private_mounts: nobody else sees it, and it goes with the test's last process.
 if [[ ${private_mounts:-} && $(readlink /proc/self/ns/mnt) == "$(readlink "/proc/$PPID/ns/mnt")" ]]; then
-  exec unshare --mount --propagation private "$0"
+  exec unshare --mount --propagation private "$0" "$@"
 fi
 
 bin=${BUILD:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build}/bin
 work=$(mktemp -d "${TMPDIR:-/tmp}/stoa-test.XXXXXX")
 chmod 755 "$work" # tasks run as an unprivileged user
 dir=$work/c       # of the cluster; short, for the socket paths below it
-unset STOA_DIR STOA_MASTER
+unset STOA_DIR STOA_MASTER STOA_CREDENTIAL
 
 # ---- Telling ---------------------------------------------------------------------------------------------------
 
