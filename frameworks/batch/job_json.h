@@ -2,7 +2,7 @@
 // that older programs read what newer ones write. Pure functions, usable from any thread.
 #pragma once
 
-#include "frameworks/batch/queue.h"
+#include "frameworks/batch/queue_events.h"
 
 #include <absl/status/statusor.h>
 
