@@ -1,6 +1,7 @@
 #include "agent/daemon.h"
 
 #include "agent/detect.h"
+#include "protocol/boot_clock.h"
 #include "protocol/codec/agent_messages.h"
 #include "protocol/strings.h"
 
@@ -12,7 +13,6 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,14 +33,6 @@ constexpr Duration kMetricsAnyway = std::chrono::seconds(5);
 
 constexpr Destination kToMaster = 0;
 constexpr Destination kToDoors = 1;
-
-Time now() {
-    timespec time{};
-    ::clock_gettime(CLOCK_BOOTTIME, &time);
-    return Time(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
-}
-
-WallTime wall() { return {std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
 
 std::string firstLine(const char* file) {
     std::ifstream in(file);
@@ -243,7 +235,7 @@ absl::Status Daemon::startCore(std::vector<Record> records, std::vector<launcher
     std::random_device device;
     rng_ = std::make_unique<Rng>(std::uint64_t{device()} << 32 | device());
     agent_ = std::make_unique<Agent>(std::move(core), Recovered{std::move(records), std::move(containers)}, *rng_,
-                                     now(), wall(), out_);
+                                     bootTime(), wallTime(), out_);
     containers_->setAgentId(agent_->info().id);
     shown_.push_back(agent_->info());
     carryOut();
@@ -290,7 +282,7 @@ bool Daemon::waitForEvents() {
     timespec timeout{};
     const Time at = soonest();
     if (at != Time::max()) {
-        const Duration wait = std::max(at - now(), Duration(0));
+        const Duration wait = std::max(at - bootTime(), Duration(0));
         timeout.tv_sec = wait / std::chrono::seconds(1);
         timeout.tv_nsec = (wait % std::chrono::seconds(1)).count();
     }
@@ -306,9 +298,9 @@ bool Daemon::waitForEvents() {
 
 // All that has happened, then one write to the state, then what may be carried out.
 void Daemon::turn() {
-    for (const Input& input : containers_->take(now())) step(input);
+    for (const Input& input : containers_->take(bootTime())) step(input);
     executors_.handle(
-        *agent_, [this](const Input& input) { step(input); }, now());
+        *agent_, [this](const Input& input) { step(input); }, bootTime());
     if (masters_) takeFromMaster();
     state_->drain();
     if (absl::Status failed = state_->failure(); !failed.ok()) {
@@ -320,13 +312,13 @@ void Daemon::turn() {
     }
     commit_.durable(state_->durable());
     const std::optional<Time> deadline = agent_->nextDeadline();
-    if (deadline && *deadline <= now()) step(Wake{});
+    if (deadline && *deadline <= bootTime()) step(Wake{});
     carryOut();
     showMetrics();
     doors_->show(std::exchange(shown_, {}));
 }
 
-void Daemon::step(const Input& input) { agent_->step(input, now(), wall(), out_); }
+void Daemon::step(const Input& input) { agent_->step(input, bootTime(), wallTime(), out_); }
 
 void Daemon::takeFromMaster() {
     for (const DialerArrival& arrival : masters_->take()) {
@@ -395,14 +387,14 @@ void Daemon::carryOut(Effect& effect) {
             } else if constexpr (std::is_same_v<Kind, TaskChanged>) {
                 shown_.push_back(std::move(one));
             } else {
-                containers_->carryOut(one, now());
+                containers_->carryOut(one, bootTime());
             }
         },
         effect);
 }
 
 void Daemon::showMetrics() {
-    const Time time = now();
+    const Time time = bootTime();
     // Something has happened.
     if (!metrics_at_ || *metrics_at_ > time + kMetricsEvery) metrics_at_ = time + kMetricsEvery;
     if (*metrics_at_ > time) return;

@@ -2,6 +2,7 @@
 
 #include "agent/doors_view.h"
 #include "agent/sandboxes.h"
+#include "protocol/boot_clock.h"
 #include "protocol/http/files.h"
 #include "protocol/strings.h"
 
@@ -26,7 +27,7 @@ Doors::Doors(Options options)
     : options_(std::move(options)), view_(std::make_shared<View>()),
       follower_(std::make_unique<Follower>(options_.sandboxes)) {
     view_->live = options_.live;
-    view_->started = {std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)};
+    view_->started = wallTime();
 }
 
 Doors::~Doors() = default;

@@ -34,12 +34,6 @@ struct DestinationOf {
     Destination operator()(const Delta&) const { return kReadModel; }
 };
 
-WallTime wallTime() {
-    std::timespec time{};
-    ::clock_gettime(CLOCK_REALTIME, &time);
-    return {std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
-}
-
 std::uint64_t makeSeed() {
     std::random_device chance;
     return (std::uint64_t{chance()} << 32) | chance();

@@ -1,12 +1,12 @@
 #include "frameworks/batch/daemon.h"
 
 #include "frameworks/batch/job_store.h"
+#include "protocol/boot_clock.h"
 #include "protocol/labels.h"
 #include "protocol/strings.h"
 
 #include <glog/logging.h>
 
-#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -88,8 +88,7 @@ void Daemon::error(sdk::Driver&, const std::string& message) {
 void Daemon::step(const Input& input) {
     if (!failure_.ok()) return; // memory believes what the disk refused
     Output output;
-    const auto wall = std::chrono::system_clock::now().time_since_epoch();
-    queue_->step(input, sdk::now(), {std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count()}, output);
+    queue_->step(input, bootTime(), wallTime(), output);
     if (!output.records.empty()) store_->write(changesOf(output.records), queue_->recordsAppended());
     for (Output::Said& said : output.effects) {
         const Destination to = destinationOf(said.effect);

@@ -1,11 +1,11 @@
 #include "frameworks/sdk/driver.h"
 
+#include "protocol/boot_clock.h"
 #include "protocol/leader/master_links.h"
 #include "protocol/unique_fd.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,11 +36,7 @@ DriverCore::Options coreOptions(const DriverOptions& options) {
 
 } // namespace
 
-Time now() {
-    timespec time{};
-    ::clock_gettime(CLOCK_BOOTTIME, &time);
-    return Time(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
-}
+Time now() { return bootTime(); }
 
 struct SchedulerDriver::State {
     State(DriverOptions given, Scheduler& told)

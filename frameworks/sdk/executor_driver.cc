@@ -1,6 +1,7 @@
 #include "frameworks/sdk/executor_driver.h"
 
 #include "frameworks/sdk/driver.h"
+#include "protocol/boot_clock.h"
 #include "protocol/codec/executor_messages.h"
 #include "protocol/http/client.h"
 #include "protocol/http/records.h"
@@ -22,8 +23,6 @@
 
 namespace stoa::sdk {
 namespace {
-
-WallTime wall() { return {std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
 
 // "15mins", as Mesos writes durations.
 absl::StatusOr<Duration> parseDuration(std::string_view text) {
@@ -298,7 +297,7 @@ void HttpExecutorDriver::post(std::function<void()> work) {
 absl::Status HttpExecutorDriver::update(TaskStatus status) {
     const std::lock_guard lock(state_->mutex);
     ExecutorOutput out;
-    absl::Status said = state_->core.update(std::move(status), now(), wall(), out);
+    absl::Status said = state_->core.update(std::move(status), now(), wallTime(), out);
     state_->take(std::move(out));
     return said;
 }

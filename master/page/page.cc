@@ -1,6 +1,7 @@
 #include "master/page/page.h"
 
 #include "master/page/files.h"
+#include "protocol/boot_clock.h"
 #include "protocol/labels.h"
 #include "protocol/strings.h"
 
@@ -17,11 +18,6 @@ using http::Request;
 using http::Responder;
 using http::Response;
 using http::textResponse;
-
-WallTime wallTime() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-                .count()};
-}
 
 // FNV-1a (Fowler, Noll, Vo): enough to tell one build's file from another's.
 std::string entityTag(std::string_view content) {

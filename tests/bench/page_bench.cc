@@ -5,6 +5,7 @@
 //
 // Prints "listening PORT" and runs until its standard input ends.
 #include "master/doors/http_door.h"
+#include "protocol/boot_clock.h"
 
 #include <CLI/CLI.hpp>
 
@@ -27,11 +28,6 @@ struct Sizes {
     std::uint64_t tasks = 100'000;
     std::uint64_t changes = 1'000;
 };
-
-WallTime wallTime() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-                .count()};
-}
 
 class Cluster {
 public:
