@@ -29,6 +29,7 @@ absl::Status Daemon::open() {
     absl::StatusOr<Recovered> recovered = recoveredFrom(store_->takeRows());
     if (!recovered.ok()) return absl::DataLossError(concat(path, ": ", toStd(recovered.status().message())));
     Queue::Options queue;
+    queue.unreachable_patience = options_.unreachable_patience;
     queue.role = options_.role;
     queue_ = std::make_unique<Queue>(queue, *recovered);
     LOG(INFO) << "queue holds " << queue_->jobCount() << " jobs, " << queue_->liveTasks() << " launched tasks";

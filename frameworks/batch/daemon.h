@@ -23,6 +23,8 @@ struct DaemonOptions {
     std::uint16_t port = 0;
     std::string name = "batch";
     std::string role = "*";
+    // A task whose agent is unreachable for so long is started elsewhere.
+    Duration unreachable_patience = std::chrono::minutes(10);
     // Jobs' tasks outlive this process for so long.
     Duration failover_timeout = std::chrono::hours(24 * 7);
 };

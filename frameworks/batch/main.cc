@@ -16,6 +16,8 @@ DEFINE_string(ip, "127.0.0.1", "address of the HTTP door for those who only look
 DEFINE_int32(port, 0, "port of the HTTP door; 0: any free one");
 DEFINE_string(name, "batch", "name of the framework, for people");
 DEFINE_string(role, "*", "role under which it is offered resources");
+DEFINE_string(unreachable_patience, "10m",
+              "a task whose agent is unreachable for this long is started elsewhere, and ended there if it comes back");
 DEFINE_bool(insecure, false, "allow an HTTP door beyond loopback though nobody has to prove who he is");
 
 namespace {
@@ -31,6 +33,7 @@ stoa::batch::DaemonOptions optionsFromFlags() {
     options.port = stoa::command_line::port("port", FLAGS_port);
     options.name = FLAGS_name;
     options.role = FLAGS_role;
+    options.unreachable_patience = stoa::command_line::duration("unreachable_patience", FLAGS_unreachable_patience);
     return options;
 }
 
