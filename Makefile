@@ -370,12 +370,17 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
 	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \
 	  $(call sim_tests,$(BUILD),,301-2000) \
+	  'faults=tests/integration/faults/run.sh' \
 	  'page=tests/web/page_test.sh' 'guest=env -u MAKEFLAGS scripts/guest' 'lint=env -u MAKEFLAGS make -s BUILD=$(BUILD) lint-all'
 .PHONY: test check check-full
 
 sim: $(BUILD)/bin/stoa-sim ## replay one seed: make sim SEED=1 [AGENTS= TASKS= FAULTS=]
 	$(Q)$(BUILD)/bin/stoa-sim --seed=$(SEED) $(if $(AGENTS),--agents=$(AGENTS)) $(if $(TASKS),--tasks=$(TASKS)) \
 	  $(if $(FAULTS),--faults=$(FAULTS))
+
+soak: all ## a job under real faults on thirteen hosts: make soak [SEED=N] [MINUTES=20] [FAULTS='kill lose']
+	@BUILD=$(abspath $(BUILD)) tests/integration/faults/run.sh '$(if $(filter command,$(origin SEED)),$(SEED))' \
+	  $(or $(MINUTES),20) $(FAULTS)
 
 bench: benches ## print the table of docs/benchmarks.md: make bench [BENCH_FLAGS='--only=batch --tasks=100']
 	@BUILD=$(abspath $(BUILD)) scripts/bench $(BENCH_FLAGS)
@@ -387,7 +392,7 @@ demo: ## set up, build, and watch a cluster on this machine run a real job
 
 setup: ## install the Debian packages that are missing (asks for root's rights)
 	@scripts/setup
-.PHONY: sim bench demo setup
+.PHONY: sim soak bench demo setup
 
 # ---- Sources in good order -------------------------------------------------------------------------------------
 

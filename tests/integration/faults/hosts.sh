@@ -77,7 +77,7 @@ command_of() {
     master-*) printf '%s\n' "$bin/stoa-master" --zk="$(zookeeper_address)" --zk_session_timeout=4s --agent_timeout=10s \
       --offer_timeout=10s --ip="$address" --insecure --work_dir="$dir/$1" ;;
     batch) printf '%s\n' "$bin/stoa-batch" --master="$(zookeeper_address)" --ip="$address" --port=5053 --insecure \
-      --work_dir="$dir/$1" ;;
+      --work_dir="$dir/$1" --unreachable_patience=5s ;;
     zookeeper-*) printf '%s\n' java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
       -cp "$dir/$1:$jars/zookeeper.jar:$jars/slf4j-log4j12.jar:$jars/log4j-1.2.jar" \
       org.apache.zookeeper.server.quorum.QuorumPeerMain "$dir/$1/zoo.cfg" ;;

@@ -39,9 +39,9 @@ FAULTS = {
     "descriptors": (AGENTS + MASTERS + ["leader"] + BATCH, (3, 10), ["0", "2", "8"]),
 }
 
-AT_ONCE = 4        # faults that last
-QUIET = 0.2        # of the time, at the end
-KINDS_A_MINUTE = 10
+AT_ONCE = 5         # faults that last
+QUIET = 0.2         # of the time, at the end
+FAULTS_A_MINUTE = 14
 
 
 def plan(seed, minutes, kinds):
@@ -49,7 +49,7 @@ def plan(seed, minutes, kinds):
     end = minutes * 60_000 * (1 - QUIET)
     at, number, deck, steps, lasting = 5_000, 0, [], [], []
     while True:
-        at += chance.randint(0, 2 * 60_000 // KINDS_A_MINUTE)
+        at += chance.randint(0, 2 * 60_000 // FAULTS_A_MINUTE)
         if at >= end:
             break
         if not deck:

@@ -119,10 +119,9 @@ tell "no more faults"
 # ---- The end -----------------------------------------------------------------------------------------------------------
 
 job_ended() { [[ $(curl -s -m 5 --unix-socket "$dir/batch/door" "http://batch/api/stoa/jobs/$job?tasks=0" | jq -r .job.state) == @(succeeded|failed|cancelled) ]]; }
-patience=$(($(now_ms) - faults_begun + 120000 + 3 * mean))
-check "the job ends" until_ms $patience job_ended
-tell "the job has ended"
-check "all agents are back" until_ms $patience all_agents_active
+within() { until_ms $(($(now_ms) - faults_begun + $1 * 1000)) "${@:2}"; }
+check "the job ends" within $((120 + 3 * mean / 1000)) job_ended && tell "the job has ended"
+check "all agents are back" within 60 all_agents_active
 check "audit: the result, attempts and their effects agree" on_hub "${audit[@]}" --batch="$(address_of batch):5053" judge
 kill "$watcher" 2> /dev/null
 wait "$watcher"
@@ -135,4 +134,6 @@ left() { "${audit[@]}" "${hosts_seen[@]}" --work="$work" --not="$$" leftovers; }
 nothing_is_left() { wait_until 20 left || left; }
 check "audit: nothing is left of it" nothing_is_left
 sed 's/^/# /' "$work/audit/seen" 2> /dev/null
+# How often each fault was in play.
+echo "# $(awk '$2 == "begin" { times[$4]++ } END { for (kind in times) print kind, times[kind] }' "$work/events" | sort | paste -sd, | sed 's/,/, /g')"
 finish
