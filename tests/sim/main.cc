@@ -2,6 +2,7 @@
 // range of seeds ends with the line "N passed, N failed", one test a seed and one for what was to be reached in all.
 
 #include "tests/sim/report.h"
+#include "tests/sim/whatif/simulate.h"
 #include "tests/sim/world.h"
 
 #include <CLI/CLI.hpp>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -125,6 +127,8 @@ bool parseSeeds(const std::string& text, std::vector<std::uint64_t>& seeds) {
 } // namespace
 
 int main(int argc, char** argv) {
+    // An operator's question, without faults: `stoa simulate`.
+    if (argc > 1 && std::string_view(argv[1]) == "simulate") return simulate(argc - 1, argv + 1);
     Flags flags;
     CLI::App app("Runs a whole Stoa cluster in virtual time, with faults, from a seed, and checks every invariant.\n"
                  "Example: stoa-sim --seed=7 --agents=3 --tasks=20 --faults=drop,pause");
