@@ -21,7 +21,8 @@ struct CoreClock {
 };
 using Time = CoreClock::time_point;
 
-// What a person calls time: nanoseconds since 1970, for status updates and the page; nothing is decided by it.
+// What a person calls time: nanoseconds since 1970, for status updates and the page; nothing is decided by it but
+// whether a job that a person wants to begin at some time may begin.
 struct WallTime {
     std::int64_t nanos = 0;
     friend auto operator<=>(const WallTime&, const WallTime&) = default;

@@ -33,6 +33,7 @@ absl::Status validateSurroundings(const JobSpec& spec) {
     if (spec.limit_warning && !spec.time_limit) {
         return invalid("signal: there is no time limit before which it could be sent; give one, too");
     }
+    if (spec.begin.nanos < 0) return invalid("begin: ", spec.begin.nanos, " is before 1970");
     if (!spec.work_directory.empty() && spec.work_directory.front() != '/') {
         return invalid("work_directory: \"", spec.work_directory, "\" is not absolute");
     }

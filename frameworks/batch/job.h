@@ -63,6 +63,7 @@ struct JobSpec {
     bool requeue = true;       // an attempt that is lost with its agent is made again, and is no failure
     std::int32_t priority = 0; // the larger, the sooner
     bool held = false;         // until it is released
+    WallTime begin;            // not before; 0: at once
     std::vector<JobInput> inputs;
     std::vector<std::string> outputs; // paths in the sandbox, for later jobs and for the submitter
     std::vector<Constraint> constraints;
@@ -95,7 +96,7 @@ std::string outputFile(std::string_view pattern, const JobSpec& spec, JobNumber 
 // Refuses an unknown part, naming it.
 absl::Status validateOutputFile(std::string_view pattern);
 
-// Of kHeld: waits for other jobs, or to be released; kQueued: nothing of it runs; the last three are final.
+// Of kHeld: waits for other jobs, for its time, or to be released; kQueued: nothing of it runs; the last three are final.
 enum class JobState : std::uint8_t { kHeld, kQueued, kRunning, kCancelling, kSucceeded, kFailed, kCancelled };
 // Of kLaunched: the launch is under way; kUnreachable: its agent is; the last three are final.
 enum class TaskPhase : std::uint8_t { kWaiting, kLaunched, kRunning, kUnreachable, kSucceeded, kFailed, kCancelled };

@@ -111,6 +111,7 @@ void readSurroundings(Reader& read, const Json& json, JobSpec& spec) {
     if (priority < INT32_MIN || priority > INT32_MAX) read.wrong("priority", "a number of 32 bits");
     spec.priority = static_cast<std::int32_t>(priority);
     spec.held = read.truth(json, "held");
+    spec.begin = {read.integer(json, "begin_ns")};
     spec.work_directory = read.text(json, "work_directory");
     spec.stdout_file = read.text(json, "stdout_file");
     spec.stderr_file = read.text(json, "stderr_file");

@@ -107,6 +107,7 @@ void write(Writer& out, const JobSpec& spec) {
     if (!spec.requeue) put(out, "no_requeue", true);
     if (spec.priority != 0) put(out, "priority", std::int64_t{spec.priority});
     if (spec.held) put(out, "held", true);
+    if (spec.begin.nanos != 0) put(out, "begin_ns", spec.begin.nanos);
     putDependencies(out, "after", spec.after);
     putIfAny(out, "work_directory", spec.work_directory);
     putIfAny(out, "stdout_file", spec.stdout_file);
@@ -162,6 +163,7 @@ void write(Writer& out, const JobView& view) {
     if (view.at_most > 0) put(out, "at_most", view.at_most);
     put(out, "priority", std::int64_t{view.priority});
     put(out, "held", view.held);
+    if (view.begin.nanos != 0) put(out, "begin_ns", view.begin.nanos);
     key(out, "tasks_in");
     out.StartObject();
     for (std::size_t i = 0; i < kTaskPhases; ++i) put(out, name(static_cast<TaskPhase>(i)), view.phases[i]);

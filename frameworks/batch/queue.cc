@@ -21,6 +21,7 @@ void Queue::step(const Input& input, Time now, WallTime wall, Output& output) {
     cancelDoomed(turn);
     if (demands_changed_ || announce_) restateDemands(turn);
     answerWatchers(turn);
+    setClockWatch(turn);
 }
 
 void Queue::on(const sdk::Told& told, Turn& turn) {
@@ -34,6 +35,7 @@ std::optional<Time> Queue::nextDeadline() const {
     };
     if (!patience_.empty()) consider(patience_.begin()->first);
     if (!delays_.empty()) consider(delays_.begin()->first);
+    if (clock_watch_) consider(*clock_watch_);
     return next;
 }
 
@@ -107,6 +109,7 @@ void Queue::on(const Submit& submit, Turn& turn) {
         // Whoever waits for a start wants to know of it after a crash, too.
         if (before.kind == Dependency::Kind::kAfter && predecessor.started.nanos != 0) storeJob(predecessor, turn);
     }
+    if (job.spec.begin > turn.wall) awaitBegin(job);
     storeJob(job, turn);
     joinGroup(job);
     index(job);
@@ -290,6 +293,7 @@ void Queue::settle(Job& job, WallTime when, Turn& turn) {
 
     job.ended = {std::max<std::int64_t>(when.nanos, 1)};
     --unfinished_;
+    forgetBegin(job);
     leaveGroup(job);
     touch(job);
     storeJob(job, turn);

@@ -131,6 +131,7 @@ private:
         std::set<std::uint32_t> again; // of these, the ones to be launched anew, now
         std::set<std::uint32_t> live;  // of these, the ones launched and not ended
         std::uint32_t unmet = 0;       // of spec.after
+        bool early = false;            // spec.begin is still to come: it is in begins_
         std::array<std::uint32_t, kTaskPhases> phases{};
         Reasons reasons;
         std::uint64_t version = 1;
@@ -221,7 +222,10 @@ private:
     void leaveGroup(Job& job);
     void rerank(Group& group);
     AgentSlot slotOf(const AgentId& agent, const Address& address);
+    void awaitBegin(Job& job);
+    void forgetBegin(Job& job);
     void due(Turn& turn);
+    void setClockWatch(const Turn& turn);
     void restateDemands(Turn& turn);
     void reconcile(Turn& turn);
     JobState stateOf(const Job& job) const;
@@ -246,6 +250,7 @@ private:
     RecordNumber appended_ = 0;
     FrameworkId framework_;
     bool subscribed_ = false;
+    // Attempts that may run on, of which no job knows any more: for ever, since none of their ends is waited for.
     JobNumber next_job_ = 1;
     std::map<JobNumber, Job> jobs_;
     std::size_t unfinished_ = 0;
@@ -275,10 +280,12 @@ private:
     std::set<TaskRef> unconfirmed_; // live, and nothing heard of in this session
     std::optional<Time> reconcile_at_;
     Duration reconcile_interval_{0};
-    std::map<TaskRef, Time> unreachable_;         // when patience ends
-    std::set<std::pair<Time, TaskRef>> patience_; // the same, by time
-    std::map<TaskRef, Time> delayed_;             // when to try again
-    std::set<std::pair<Time, TaskRef>> delays_;   // the same, by time
+    std::map<TaskRef, Time> unreachable_;             // when patience ends
+    std::set<std::pair<Time, TaskRef>> patience_;     // the same, by time
+    std::map<TaskRef, Time> delayed_;                 // when to try again
+    std::set<std::pair<Time, TaskRef>> delays_;       // the same, by time
+    std::set<std::pair<WallTime, JobNumber>> begins_; // unfinished jobs whose time is still to come
+    std::optional<Time> clock_watch_;                 // when to compare those with the wall's clock
 
     bool restored_ = false;          // completeRestored() is still to come
     std::vector<Doomed> doomed_;     // empty between steps

@@ -160,6 +160,7 @@ struct JobView {
     std::uint32_t at_most = 0; // 0: no limit
     std::int32_t priority = 0;
     bool held = false;                               // by a person
+    WallTime begin;                                  // not before; 0: at once
     std::array<std::uint32_t, kTaskPhases> phases{}; // how many tasks are in each
     Reasons reasons;
     std::string why; // it waits, or was cancelled, or failed

@@ -39,7 +39,7 @@ std::string lastPart(std::string_view source) {
 
 // What may be launched now: not more than at_most at the same time.
 std::uint64_t Queue::pendingOf(const Job& job) const {
-    if (job.unmet > 0 || job.spec.held || !job.cancelled.empty() || job.ended.nanos != 0) return 0;
+    if (job.unmet > 0 || job.early || job.spec.held || !job.cancelled.empty() || job.ended.nanos != 0) return 0;
     const std::uint64_t waiting = job.spec.count - job.tasks.size() + job.again.size();
     if (job.spec.at_most == 0) return waiting;
     const std::size_t live = std::min<std::size_t>(job.live.size(), job.spec.at_most);

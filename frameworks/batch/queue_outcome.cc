@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kTasksPerReconcile = 1'000; // asked about in one call
 constexpr Duration kLongestReconcile = std::chrono::minutes(10);
+constexpr Duration kLooksAtClock = std::chrono::minutes(1); // while a job waits for its time
 
 // What a failed attempt is counted under.
 std::string reasonOf(const TaskStatus& status) {
@@ -243,7 +244,30 @@ void Queue::reconcile(Turn& turn) {
         unconfirmed_.empty() ? options_.reconcile_interval : std::min(reconcile_interval_ * 2, kLongestReconcile);
 }
 
+void Queue::awaitBegin(Job& job) {
+    job.early = true;
+    begins_.insert({job.spec.begin, job.number});
+}
+
+void Queue::forgetBegin(Job& job) {
+    if (std::exchange(job.early, false)) begins_.erase({job.spec.begin, job.number});
+}
+
+// The clock on the wall may be set while a job waits for its time, so it is looked at now and then.
+void Queue::setClockWatch(const Turn& turn) {
+    clock_watch_.reset();
+    if (begins_.empty()) return;
+    const Duration left(begins_.begin()->first.nanos - turn.wall.nanos);
+    clock_watch_ = turn.now + std::min(left, kLooksAtClock);
+}
+
 void Queue::due(Turn& turn) {
+    while (!begins_.empty() && begins_.begin()->first <= turn.wall) {
+        Job& job = jobs_.at(begins_.begin()->second);
+        forgetBegin(job);
+        index(job);
+        touch(job);
+    }
     while (!delays_.empty() && delays_.begin()->first <= turn.now) {
         const TaskRef ref = delays_.begin()->second;
         delays_.erase(delays_.begin());

@@ -94,6 +94,7 @@ void Queue::restoreJob(Job& job) {
         ++job.unmet;
         predecessor->dependents.push_back({job.number, before.kind});
     }
+    if (job.spec.begin.nanos != 0) awaitBegin(job); // the first step knows what time it is
     joinGroup(job);
     index(job);
 }

@@ -2,7 +2,10 @@
 #include "frameworks/batch/queue.h"
 #include "protocol/strings.h"
 
+#include <absl/strings/str_format.h>
+
 #include <algorithm>
+#include <chrono>
 
 namespace stoa::batch {
 
@@ -34,6 +37,17 @@ std::string commandLine(const JobSpec& spec) {
     }
     if (line.size() > kLongestCommand) line = line.substr(0, kLongestCommand) + "…";
     return line;
+}
+
+// "2026-11-24 16:00:00 UTC": who reads it may live anywhere.
+std::string utc(WallTime time) {
+    const std::chrono::sys_time<Duration> moment{Duration(time.nanos)};
+    const auto day = std::chrono::floor<std::chrono::days>(moment);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss hour(std::chrono::floor<std::chrono::seconds>(moment - day));
+    return absl::StrFormat("%04d-%02d-%02d %02d:%02d:%02d UTC", static_cast<int>(date.year()),
+                           static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), hour.hours().count(),
+                           hour.minutes().count(), hour.seconds().count());
 }
 
 } // namespace
@@ -144,7 +158,7 @@ JobState Queue::stateOf(const Job& job) const {
     }
     if (!job.cancelled.empty()) return JobState::kCancelling;
     if (!job.live.empty()) return JobState::kRunning;
-    if (job.unmet > 0 || job.spec.held) return JobState::kHeld;
+    if (job.unmet > 0 || job.early || job.spec.held) return JobState::kHeld;
     const bool started = in(TaskPhase::kWaiting) < job.spec.count;
     return started ? JobState::kRunning : JobState::kQueued;
 }
@@ -155,6 +169,7 @@ std::string Queue::whyOf(const Job& job, JobState state) const {
         return concat("waits for ", job.unmet, job.unmet == 1 ? " job" : " jobs");
     }
     if (job.spec.held && !isFinal(state)) return "held; `stoa release` lets it go";
+    if (job.early && !isFinal(state)) return concat("begins at ", utc(job.spec.begin));
     const bool waits = job.phases[static_cast<std::size_t>(TaskPhase::kWaiting)] > 0;
     if (job.spec.at_most > 0 && job.live.size() >= job.spec.at_most && waits) {
         return concat("as many of its tasks run as its array allows, ", job.spec.at_most);
@@ -178,6 +193,7 @@ JobView Queue::viewOf(const Job& job) const {
     view.at_most = job.spec.at_most;
     view.priority = job.spec.priority;
     view.held = job.spec.held;
+    view.begin = job.spec.begin;
     view.phases = job.phases;
     view.reasons = job.reasons;
     view.why = whyOf(job, view.state);

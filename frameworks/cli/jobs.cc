@@ -141,6 +141,7 @@ void describe(const Json& job) {
     line("dependencies", joined(job, "dependencies"));
     line("waits for", joined(job, "unmet"));
     line("submitted", when(job, "submitted_ns"));
+    if (integerAt(job, "begin_ns") > 0) line("begins", when(job, "begin_ns"));
     line("started", when(job, "started_ns"));
     line("ended", when(job, "ended_ns"));
     line("troubles", reasonsOf(job));

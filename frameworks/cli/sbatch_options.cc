@@ -15,6 +15,7 @@ namespace {
 
 constexpr SlurmOption kOptions[] = {
     {"array", 'a', true},
+    {"begin", 'b', true},
     {"chdir", 'D', true},
     {"comment", 0, true},
     {"constraint", 'C', true},
@@ -45,7 +46,6 @@ constexpr SlurmOption kOptions[] = {
     {"wrap", 0, true},
     // Known, and without effect here.
     {"account", 'A', true},
-    {"begin", 'b', true},
     {"cluster", 'M', true},
     {"contiguous", 0, false},
     {"cores-per-socket", 0, true},
@@ -78,7 +78,7 @@ constexpr SlurmOption kOptions[] = {
     {"wckey", 0, true},
 };
 // What would change what the job does, were it left out in silence.
-constexpr std::string_view kRefused[] = {"begin", "deadline", "licenses"};
+constexpr std::string_view kRefused[] = {"deadline", "licenses"};
 
 // Slurm's megabytes without a unit, and 0 for all that there is.
 std::string memory(const std::string& text) { return text == "0" ? "" : text; }
@@ -93,8 +93,9 @@ public:
             const bool alone = value.find_first_of("-,:") == std::string::npos;
             const std::string first = value.substr(0, value.find('%'));
             say("array", alone ? concat(first, "-", first, value.substr(first.size())) : value);
-        } else if (name == "chdir" || name == "constraint" || name == "dependency" || name == "error" ||
-                   name == "gpus" || name == "output" || name == "priority" || name == "signal" || name == "time") {
+        } else if (name == "begin" || name == "chdir" || name == "constraint" || name == "dependency" ||
+                   name == "error" || name == "gpus" || name == "output" || name == "priority" || name == "signal" ||
+                   name == "time") {
             say(name, value);
         } else if (name == "cpus-per-task") {
             say("cpus", value);

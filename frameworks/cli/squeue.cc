@@ -103,10 +103,14 @@ std::string date(double seconds) {
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
+double beginOf(const Line& line) { return static_cast<double>(integerAt(line.job, "begin_ns")) / 1e9; }
+
 std::string reasonOf(const Line& line) {
     if (slurmState(line.state).code != std::string("PD")) return line.host;
     if (truthAt(line.job, "held")) return "(JobHeldUser)";
-    if (textAt(line.job, "state") == "held") return "(Dependency)";
+    if (textAt(line.job, "state") == "held") {
+        return listAt(line.job, "dependencies").Empty() || beginOf(line) > now() ? "(BeginTime)" : "(Dependency)";
+    }
     const std::int64_t most = integerAt(line.job, "at_most");
     const Json& in = at(line.job, "tasks_in");
     if (most > 0 && integerAt(in, "running") + integerAt(in, "launched") >= most) return "(JobArrayTaskLimit)";
@@ -143,7 +147,7 @@ std::string field(char letter, const Line& line) {
     case 'p':
     case 'Q': return concat(integerAt(job, "priority"));
     case 'V': return date(static_cast<double>(integerAt(job, "submitted_ns")) / 1e9);
-    case 'S': return date(line.started);
+    case 'S': return date(line.started == 0 && beginOf(line) > now() ? beginOf(line) : line.started);
     case 'e': return date(line.ended);
     default: return "";
     }

@@ -1,6 +1,7 @@
 #include "frameworks/cli/submit_options.h"
 
 #include "frameworks/cli/batch_client.h"
+#include "frameworks/cli/begin_time.h"
 #include "frameworks/cli/script.h"
 #include "protocol/strings.h"
 
@@ -13,6 +14,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 extern char** environ;
 
@@ -51,6 +53,11 @@ absl::Status setTimes(const SubmitOptions& options, batch::JobSpec& job) {
         absl::StatusOr<double> seconds = parseTimeLimit(options.time);
         if (!seconds.ok()) return invalid("--time: ", toStd(seconds.status().message()));
         if (*seconds > 0) job.time_limit = nanoseconds(*seconds);
+    }
+    if (!options.begin.empty()) {
+        absl::StatusOr<std::time_t> begin = parseBeginTime(options.begin, std::time(nullptr));
+        if (!begin.ok()) return invalid("--begin: ", toStd(begin.status().message()));
+        job.begin = {*begin * 1'000'000'000};
     }
     if (options.signal.empty()) return absl::OkStatus();
     absl::StatusOr<Warning> warning = parseWarning(options.signal);
@@ -124,6 +131,7 @@ void SubmitOptions::add(CLI::App& command) {
     command.add_option("--retries", retries, "further attempts at a task that failed");
     command.add_flag("--no-requeue", no_requeue, "a task that is lost with its agent has failed");
     command.add_option("--priority", priority, "the larger, the sooner (default: 0)");
+    command.add_option("-b,--begin", begin, "not before: now+1hour, 16:00, tomorrow, 2027-01-31T08:00");
     command.add_flag("-H,--hold", hold, "wait for `stoa release`");
     command.add_flag("-W,--wait", wait, "wait for its end, and end with its exit code");
     command.add_option("-o,--output", output,

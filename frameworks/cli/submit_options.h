@@ -29,6 +29,7 @@ struct SubmitOptions {
     bool hold = false;
     bool wait = false;
     std::string time;
+    std::string begin;
     std::string signal;
     std::string output;
     std::string error;

@@ -8,6 +8,12 @@
 
 namespace stoa::sim {
 
+namespace {
+
+WallTime wallOf(Time now) { return {now.time_since_epoch().count()}; }
+
+} // namespace
+
 BatchBrain::BatchBrain(Options options, EventQueue& queue, NodeId node, std::function<void()> poke, Checker& checker,
                        Rng& rng, FaultCounts& counts, FaultPlan faults)
     : options_(std::move(options)), node_(node), poke_(std::move(poke)), checker_(checker),
@@ -50,6 +56,9 @@ void BatchBrain::ask(Time now) {
         batch::Submit submit;
         submit.request = next_request_++;
         submit.spec = options_.jobs[answered_.size()];
+        if (const auto later = options_.later.find(answered_.size()); later != options_.later.end()) {
+            submit.spec.begin = wallOf(now + later->second);
+        }
         for (batch::Dependency& after : submit.spec.after) after.job = answered_[after.job];
         std::erase_if(submit.spec.after, [](const batch::Dependency& after) { return after.job == 0; });
         return step(submit, now);
@@ -113,7 +122,7 @@ bool BatchBrain::hasHappened(const batch::Dependency& dependency) const {
     return false;
 }
 
-void BatchBrain::checkLaunches(const batch::Output& output) {
+void BatchBrain::checkLaunches(const batch::Output& output, Time now) {
     for (const batch::Output::Said& said : output.effects) {
         const auto* say = std::get_if<batch::Say>(&said.effect);
         const auto* accept = say == nullptr ? nullptr : std::get_if<call::Accept>(&say->call);
@@ -131,6 +140,8 @@ void BatchBrain::checkLaunches(const batch::Output& output) {
                 absl::StrCat("of job ", view->job, " ", live, " tasks run at the same time, not ", view->at_most));
             if (view->at_most > 0 && live == view->at_most) ++seen_["launched at its limit"];
             if (view->priority != 0) ++seen_["launched with a priority"];
+            if (view->begin.nanos != 0) ++seen_["launched when its time came"];
+            checker_.require(view->begin <= wallOf(now), absl::StrCat("job ", view->job, " starts before its time"));
             checker_.require(!view->held, absl::StrCat("job ", view->job, " is held, and starts a task"));
             for (const batch::Dependency& after : view->after) {
                 ++seen_[absl::StrCat("launched behind ", std::string(batch::name(after.kind)))];
@@ -143,8 +154,8 @@ void BatchBrain::checkLaunches(const batch::Output& output) {
 
 void BatchBrain::step(const batch::Input& input, Time now) {
     batch::Output output;
-    process_->queue.step(input, now, WallTime{now.time_since_epoch().count()}, output);
-    checkLaunches(output);
+    process_->queue.step(input, now, wallOf(now), output);
+    checkLaunches(output, now);
     if (!output.records.empty()) {
         disk_.append(node_, std::move(output.records), [this](RecordNumber number) {
             process_->commit.durable(number);

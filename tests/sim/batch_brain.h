@@ -27,7 +27,8 @@ public:
         // Submitted one after the other, each when the one before it was answered. They name those they wait for by
         // their place here. One that would never start, as things are by then, may be refused.
         std::vector<batch::JobSpec> jobs;
-        std::vector<std::size_t> cancelled; // places: one task of each is cancelled when all are submitted
+        std::vector<std::size_t> cancelled;    // places: one task of each is cancelled when all are submitted
+        std::map<std::size_t, Duration> later; // places: begin no sooner than so long after their submission
     };
 
     BatchBrain(Options options, EventQueue& queue, NodeId node, std::function<void()> poke, Checker& checker, Rng& rng,
@@ -60,7 +61,7 @@ private:
     void step(const batch::Input& input, Time now);
     void ask(Time now);
     void onAnswer(const batch::Answer& answer);
-    void checkLaunches(const batch::Output& output);
+    void checkLaunches(const batch::Output& output, Time now);
     bool hasHappened(const batch::Dependency& dependency) const;
     bool allSaid() const { return answered_.size() == options_.jobs.size() && done_changes_ == changes_.size(); }
 
@@ -82,7 +83,7 @@ private:
     std::map<std::string, std::uint64_t> seen_ = {
         {"cancelled a task", 0},         {"released a job", 0},           {"launched at its limit", 0},
         {"launched behind after", 0},    {"launched behind afterok", 0},  {"launched behind afternotok", 0},
-        {"launched behind afterany", 0}, {"launched with a priority", 0},
+        {"launched behind afterany", 0}, {"launched with a priority", 0}, {"launched when its time came", 0},
     };
     batch::RequestId next_request_ = 1;
 };

@@ -237,6 +237,7 @@ void World::addBatch(std::uint32_t tasks) {
             job.limit_warning = LimitWarning{10, std::chrono::seconds(rng_.below(10))};
         }
         if (job.array && rng_.chance(200'000)) batch.cancelled.push_back(batch.jobs.size());
+        if (rng_.chance(150'000)) batch.later[batch.jobs.size()] = std::chrono::milliseconds(1 + rng_.below(20'000));
         left -= job.count;
         batch.jobs.push_back(std::move(job));
     }

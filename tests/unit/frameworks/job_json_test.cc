@@ -45,6 +45,7 @@ JobSpec anySpec() {
     spec.requeue = *rc::gen::arbitrary<bool>();
     spec.priority = *rc::gen::arbitrary<std::int32_t>();
     spec.held = *rc::gen::arbitrary<bool>();
+    spec.begin = {*rc::gen::arbitrary<std::int64_t>()};
     spec.work_directory = anyText();
     spec.stdout_file = anyText();
     spec.stderr_file = anyText();

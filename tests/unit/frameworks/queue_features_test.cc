@@ -171,6 +171,75 @@ TEST(QueueHolding, AHeldJobWaitsUntilItIsReleased) {
     EXPECT_EQ(world.state(job), JobState::kSucceeded);
 }
 
+JobSpec jobAt(Duration since_1970) {
+    JobSpec spec = jobOf();
+    spec.begin = {since_1970.count()};
+    return spec;
+}
+
+TEST(QueueBegins, AJobWaitsForItsTime) {
+    BatchWorld world(1);
+    const JobNumber job = world.submitted(jobAt(std::chrono::seconds(90)));
+    launchAll(world);
+    EXPECT_EQ(world.state(job), JobState::kHeld);
+    EXPECT_EQ(world.view(job).why, "begins at 1970-01-01 00:01:30 UTC");
+    world.wait(std::chrono::seconds(89));
+    launchAll(world);
+    EXPECT_THAT(world.launched(), IsEmpty());
+    world.wait(std::chrono::seconds(1));
+    world.settle();
+    EXPECT_EQ(world.state(job), JobState::kSucceeded);
+    EXPECT_EQ(world.view(job).why, "");
+}
+
+TEST(QueueBegins, ATimeThatHasPassedIsNow) {
+    BatchWorld world(1);
+    world.wait(std::chrono::hours(1));
+    const JobNumber job = world.submitted(jobAt(std::chrono::minutes(59)));
+    world.settle();
+    EXPECT_EQ(world.state(job), JobState::kSucceeded);
+}
+
+TEST(QueueBegins, TheTimeSurvivesACrash) {
+    BatchWorld world(1);
+    const JobNumber job = world.submitted(jobAt(std::chrono::seconds(90)));
+    world.crash();
+    world.wait(std::chrono::seconds(60));
+    launchAll(world);
+    EXPECT_EQ(world.state(job), JobState::kHeld);
+    world.crash();
+    world.wait(std::chrono::seconds(60));
+    world.settle();
+    EXPECT_EQ(world.state(job), JobState::kSucceeded);
+}
+
+TEST(QueueBegins, OneThatIsCancelledIsNotWaitedFor) {
+    BatchWorld world(1);
+    const JobNumber job = world.submitted(jobAt(std::chrono::seconds(90)));
+    world.cancel(job);
+    world.sync();
+    EXPECT_EQ(world.state(job), JobState::kCancelled);
+    world.wait(std::chrono::seconds(100));
+    world.settle();
+    EXPECT_EQ(world.state(job), JobState::kCancelled);
+    EXPECT_THAT(world.launched(), IsEmpty());
+}
+
+// Somebody may set the clock meanwhile, so no wait is longer than a minute; nor is it longer than the time that is left.
+TEST(QueueBegins, TheClockIsLookedAtNowAndThen) {
+    const WallTime wall{std::chrono::nanoseconds(std::chrono::hours(10)).count()};
+    for (const auto& [begins_in, wait] : {std::pair<Duration, Duration>{std::chrono::hours(1), std::chrono::minutes(1)},
+                                          {std::chrono::seconds(2), std::chrono::seconds(2)}}) {
+        Queue queue({}, {});
+        const Time now(std::chrono::seconds(5));
+        Output output;
+        queue.step(Submit{1, jobAt(std::chrono::hours(10) + begins_in)}, now, wall, output);
+        EXPECT_EQ(queue.nextDeadline(), now + wait);
+        queue.step(Wake{}, now, WallTime{wall.nanos + begins_in.count()}, output);
+        EXPECT_EQ(queue.nextDeadline(), std::nullopt);
+    }
+}
+
 TEST(QueueChanges, BelongToTheOwnerAndToRoot) {
     BatchWorld world(1);
     JobSpec spec = jobOf();

@@ -1,3 +1,4 @@
+#include "frameworks/cli/begin_time.h"
 #include "frameworks/cli/sbatch_options.h"
 #include "frameworks/cli/script.h"
 #include "frameworks/cli/slurm.h"
@@ -68,6 +69,48 @@ TEST(Warnings, NameASignalAndASpan) {
     EXPECT_THAT(std::string(parseWarning("USR1@x").status().message()), HasSubstr("no number of seconds"));
 }
 
+// Seconds since 1970, of a day without a change of clocks.
+std::time_t local(int year, int month, int day, int hour, int minute, int second = 0) {
+    std::tm time{};
+    time.tm_year = year - 1900;
+    time.tm_mon = month - 1;
+    time.tm_mday = day;
+    time.tm_hour = hour;
+    time.tm_min = minute;
+    time.tm_sec = second;
+    time.tm_isdst = -1;
+    return std::mktime(&time);
+}
+
+TEST(BeginTimes, AreAsSlurmReadsThem) {
+    const std::time_t now = local(2026, 11, 30, 15, 4, 5);
+    EXPECT_EQ(*parseBeginTime("now", now), now);
+    EXPECT_EQ(*parseBeginTime("now+90", now), now + 90);
+    EXPECT_EQ(*parseBeginTime("now+1hour", now), now + 3600);
+    EXPECT_EQ(*parseBeginTime("now+2Days", now), now + 2 * 86400);
+    EXPECT_EQ(*parseBeginTime("now+5min", now), now + 300);
+    EXPECT_EQ(*parseBeginTime("16:00", now), local(2026, 11, 30, 16, 0));
+    EXPECT_EQ(*parseBeginTime("15:04:06", now), now + 1);
+    EXPECT_EQ(*parseBeginTime("15:04", now), local(2026, 12, 1, 15, 4)) << "the next one";
+    EXPECT_EQ(*parseBeginTime("noon", now), local(2026, 12, 1, 12, 0));
+    EXPECT_EQ(*parseBeginTime("midnight", now), local(2026, 12, 1, 0, 0));
+    EXPECT_EQ(*parseBeginTime("tomorrow", now), local(2026, 12, 1, 0, 0));
+    EXPECT_EQ(*parseBeginTime("2027-01-31T08:00", now), local(2027, 1, 31, 8, 0));
+    EXPECT_EQ(*parseBeginTime("2027-01-31T08:00:30", now), local(2027, 1, 31, 8, 0, 30));
+    EXPECT_EQ(*parseBeginTime("2028-02-29", now), local(2028, 2, 29, 0, 0));
+    EXPECT_EQ(*parseBeginTime("2020-01-01", now), local(2020, 1, 1, 0, 0)) << "long past is at once";
+}
+
+TEST(BeginTimes, WhatIsNoTimeIsSaid) {
+    for (const char* wrong :
+         {"", "x", "now+", "now+x", "now+1moon", "now-1", "now+99999999999", "24:00", "16:60", "16", "16:00:", "-1:00",
+          "2027-02-30", "2027-13-01", "2027-00-01", "27-01-01", "2027-01-01T", "2027-01-01T25:00", "9999-01-01"}) {
+        EXPECT_THAT(std::string(parseBeginTime(wrong, local(2026, 11, 30, 15, 4)).status().message()),
+                    HasSubstr("is no time; write"))
+            << wrong;
+    }
+}
+
 std::vector<std::string> translated(const std::vector<std::string>& words) {
     const auto out = translateSbatch(words, Unknown::kRefuse);
     return out.ok() ? out->words : std::vector<std::string>{std::string(out.status().message())};
@@ -81,6 +124,7 @@ TEST(Sbatch, ItsOptionsHaveWordsInStoa) {
     EXPECT_THAT(translated({"--nice=7", "--open-mode=append"}), ElementsAre("--priority=-7", "--append"));
     EXPECT_THAT(translated({"--export=A=1,B"}), ElementsAre("--env=A=1", "--env=B", "--all-env=false"));
     EXPECT_THAT(translated({"--gres=gpu:2"}), ElementsAre("--gpus=2"));
+    EXPECT_THAT(translated({"-b", "now+1hour"}), ElementsAre("--begin=now+1hour"));
     EXPECT_THAT(translated({"-N1", "--requeue"}), IsEmpty());
 }
 
@@ -95,7 +139,7 @@ TEST(Sbatch, WhatCannotBeDoneIsSaid) {
     EXPECT_THAT(translated({"--frobnicate"}), ElementsAre("--frobnicate is no option"));
     EXPECT_THAT(translated({"-c"}), ElementsAre("-c needs a value"));
     EXPECT_THAT(translated({"--hold=3"}), ElementsAre("--hold takes no value"));
-    EXPECT_THAT(translated({"--begin=now"}), ElementsAre("--begin: is not served here"));
+    EXPECT_THAT(translated({"--licenses=matlab"}), ElementsAre("--licenses: is not served here"));
     EXPECT_THAT(translated({"--nice=x"}), ElementsAre(HasSubstr("\"x\" is no number")));
 }
 
