@@ -141,6 +141,11 @@ void Queue::useOffer(const Offer& offer, Turn& turn) {
     if (launches.empty()) {
         say(call::Decline{{offer.id}, kNoFilter}, turn);
     } else {
+        // That much of what was stated is granted: the same again would be as much more.
+        for (Demand& demand : stated_) {
+            if (demand.name != offer.demand) continue;
+            demand.count -= std::min(demand.count, static_cast<std::uint32_t>(launches.size()));
+        }
         say(call::Accept{{offer.id}, std::move(launches), kNoFilter}, turn);
     }
 }

@@ -156,8 +156,9 @@ public:
     }
     // What the master itself says of a task, without asking for an acknowledgement.
     void report(const std::string& id, TaskState state) { told(event::Update{statusOf(id, state)}); }
+    void pass(Duration time) { now_ += time; } // and the queue is busy meanwhile
     void wait(Duration time) {
-        now_ += time;
+        pass(time);
         step(Wake{});
     }
     // Everything happens that can, until nothing more does; tasks run and succeed.
@@ -327,6 +328,11 @@ private:
         auto offer = offers_.find(accept.offers.front());
         const bool stands = offer != offers_.end();
         if (stands && accept.launches.size() > offer->second.count) violation_ = "more tasks than the offer holds";
+        // What was demanded has been granted.
+        for (Demand& demand : demands_) {
+            const bool its = stands && demand.name == offer->second.demand;
+            if (its) demand.count -= std::min(demand.count, static_cast<std::uint32_t>(accept.launches.size()));
+        }
         for (TaskInfo& info : accept.launches) {
             const std::string id = info.id.value();
             if (!stands) {

@@ -225,6 +225,23 @@ TEST(QueueBegins, OneThatIsCancelledIsNotWaitedFor) {
     EXPECT_THAT(world.launched(), IsEmpty());
 }
 
+// One comes, one goes: what is wanted is as much as was stated last, of which the master knows nothing any more.
+TEST(QueueBegins, WhatBecomesDueAsAnOfferComesIsDemandedAnew) {
+    BatchWorld world(1);
+    world.connect();
+    world.submitted(jobAt(std::chrono::seconds(90)));
+    world.submitted(jobOf());
+    for (int i = 0; i < 10; ++i) world.masterTakes();
+    world.masterOffers();
+    world.pass(std::chrono::seconds(90));
+    world.deliver();
+    world.sync();
+    for (int i = 0; i < 10; ++i) world.masterTakes();
+    EXPECT_THAT(world.launched(), ElementsAre("1.0.1"));
+    ASSERT_EQ(world.demands().size(), 1u);
+    EXPECT_EQ(world.demands()[0].count, 1u);
+}
+
 // Somebody may set the clock meanwhile, so no wait is longer than a minute; nor is it longer than the time that is left.
 TEST(QueueBegins, TheClockIsLookedAtNowAndThen) {
     const WallTime wall{std::chrono::nanoseconds(std::chrono::hours(10)).count()};
