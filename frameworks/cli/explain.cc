@@ -26,15 +26,14 @@ void print(const Json& explanation) {
         std::cout << integerAt(demand, "count") << " × " << textAt(demand, "shape") << ": ";
         if (const std::string gang = gangInWords(demand); !gang.empty()) std::cout << gang << "; ";
         const std::int64_t fit = integerAt(demand, "fit_now");
-        if (fit > 0)
-            std::cout << fit << " of " << integerAt(demand, "agents") << " agents have room now\n";
-        else
-            std::cout << "none of " << integerAt(demand, "agents") << " agents has room now\n";
+        std::cout << (fit > 0 ? std::to_string(fit) : "none") << " of " << counted(integerAt(demand, "agents"), "agent")
+                  << (fit > 1 ? " have" : " has") << " room now\n";
         for (const Json& reason : listAt(demand, "framework")) {
             if (reason.IsString()) std::cout << "  the framework: " << reason.GetString() << "\n";
         }
         for (const Json& reason : listAt(demand, "reasons")) {
-            std::cout << "  " << integerAt(reason, "agents") << " agents: " << textAt(reason, "what") << "\n";
+            std::cout << "  " << counted(integerAt(reason, "agents"), "agent") << ": " << textAt(reason, "what")
+                      << "\n";
         }
         if (const std::string nearest = textAt(demand, "nearest"); !nearest.empty())
             std::cout << "  nearest miss: " << nearest << "\n";
@@ -61,7 +60,8 @@ int explainJob(const Context& context, const std::string& text) {
     if (const std::string reason = textAt(job, "why"); !reason.empty()) std::cout << ": " << reason;
     std::cout << "\n";
     if (isFinal(job) || textAt(job, "state") == "held" || waiting == 0) return 0;
-    std::cout << waiting << " of its tasks wait for a place, each needs " << shape << "\n";
+    std::cout << waiting << " of its tasks " << (waiting == 1 ? "waits" : "wait") << " for a place, each needs "
+              << shape << "\n";
     print(*why);
     absl::StatusOr<rapidjson::Document> agents = batch->master().get("/slaves");
     absl::StatusOr<Resources> parsed = Resources::parse(shape);

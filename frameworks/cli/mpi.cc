@@ -3,6 +3,7 @@
 // travel over Hydra's own connections.
 #include "frameworks/cli/command.h"
 #include "frameworks/cli/room.h"
+#include "frameworks/cli/table.h"
 #include "frameworks/cli/task_options.h"
 #include "frameworks/mpi/hydra.h"
 #include "frameworks/mpi/job_scheduler.h"
@@ -302,7 +303,7 @@ private:
         std::string words = gangInWords(demand);
         if (const std::string nearest = textAt(demand, "nearest"); !nearest.empty()) words += "\n  nearest: " + nearest;
         for (const Json& reason : listAt(demand, "reasons")) {
-            words += concat("\n  ", integerAt(reason, "agents"), " agents: ", textAt(reason, "what"));
+            words += concat("\n  ", counted(integerAt(reason, "agents"), "agent"), ": ", textAt(reason, "what"));
         }
         return words;
     }

@@ -69,7 +69,7 @@ std::string gangInWords(const Json& demand) {
         words += concat("; ", now, " fit now, ", ever, " if nothing else ran");
     }
     if (const std::int64_t agents = integerAt(gang, "agents_being_cleared"); agents > 0) {
-        words += concat("; room is being cleared for it on ", agents, " agents");
+        words += concat("; room is being cleared for it on ", counted(agents, "agent"));
     }
     return words;
 }

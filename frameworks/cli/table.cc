@@ -46,6 +46,10 @@ std::string Table::text() const {
     return text;
 }
 
+std::string counted(std::int64_t count, std::string_view what) {
+    return concat(count, " ", what, count == 1 ? "" : "s");
+}
+
 std::string amount(double value) {
     std::string text = absl::StrFormat("%.3f", value);
     text.erase(text.find_last_not_of('0') + 1);

@@ -7,7 +7,9 @@
 // A plain value.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace stoa::cli {
@@ -23,6 +25,8 @@ private:
     std::vector<std::vector<std::string>> rows_; // the first are the heads
 };
 
+// "1 agent", "2 agents".
+std::string counted(std::int64_t count, std::string_view what);
 // "4", "0.5": without needless zeros.
 std::string amount(double value);
 // "3s", "5m", "2h", "4d" since then; "-" for 0.

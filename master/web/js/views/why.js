@@ -6,7 +6,7 @@ import { html, useState } from "/web/js/ui.js";
 const agents = (n) => `${format.count(n)} ${n === 1 ? "agent" : "agents"}`;
 
 const Demand = ({ demand }) => html`<li><b>${format.count(demand.count)} × ${format.safe(demand.shape)}</b>:${" "}
-  ${demand.fit_now > 0 ? `${format.count(demand.fit_now)} of ${agents(demand.agents)} have room now` : `none of ${agents(demand.agents)} has room now`}
+  ${demand.fit_now > 0 ? `${format.count(demand.fit_now)} of ${agents(demand.agents)} ${demand.fit_now > 1 ? "have" : "has"} room now` : `none of ${agents(demand.agents)} has room now`}
   <ul>
     ${(demand.framework ?? []).map((reason) => html`<li>the framework: ${format.safe(reason)}</li>`)}
     ${(demand.reasons ?? []).map((reason) => html`<li>${agents(reason.agents)}: ${format.safe(reason.what)}</li>`)}
