@@ -153,7 +153,8 @@ void writeMounts(Json& json, const OciRuntime& runtime, const ContainerSpec& spe
         return !directory.empty() && isUnder(spec.work_directory, directory.string());
     };
     const bool inside = holds(runtime.work_dir) || holds(runtime.run_dir);
-    if (!inside && !spec.work_directory.empty()) writable(spec.work_directory);
+    const bool own = mountsWorkDirectory(spec);
+    if (own && !inside) writable(spec.work_directory);
     std::vector<std::string> hidden;
     for (const fs::path& directory : {runtime.work_dir, runtime.run_dir}) {
         const std::string path = directory.string();
@@ -161,12 +162,19 @@ void writeMounts(Json& json, const OciRuntime& runtime, const ContainerSpec& spe
         hidden.push_back(path);
         json.mount(path, "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=755", "size=64k"});
     }
-    if (inside) writable(spec.work_directory);
+    if (own && inside) writable(spec.work_directory);
     writable(spec.sandbox.string());
     for (const std::string& path : spec.writable_paths) writable(path);
 }
 
 } // namespace
+
+bool mountsWorkDirectory(const ContainerSpec& spec) {
+    const auto holds = [&](const std::string& path) {
+        return path != spec.work_directory && isUnder(spec.work_directory, path);
+    };
+    return !spec.work_directory.empty() && std::none_of(spec.writable_paths.begin(), spec.writable_paths.end(), holds);
+}
 
 OciBundle bundleOf(const OciRuntime& runtime, const std::string& id) {
     OciBundle bundle;

@@ -31,6 +31,9 @@ struct OciRuntime {
     std::filesystem::path run_dir;
 };
 
+// Whether the work directory is a mount of its own; else it lies in one of the writable paths, and is that one's.
+bool mountsWorkDirectory(const ContainerSpec& spec);
+
 // Where a container's pid 1 is found inside.
 inline constexpr char kInitPath[] = "/dev/stoa-init";
 

@@ -1,15 +1,12 @@
 #include "agent/containers/shim_launcher.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glog/logging.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -20,7 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "agent/containers/host_paths.h"
 
 namespace stoa::agent {
 namespace {
@@ -39,75 +36,6 @@ bool validId(const std::string& id) {
 }
 
 bool hasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
-
-bool isUnder(const fs::path& path, const fs::path& directory) {
-    return std::mismatch(directory.begin(), directory.end(), path.begin(), path.end()).first == directory.end();
-}
-
-bool isUnderAny(const fs::path& canonical, const std::vector<std::string>& roots) {
-    return std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
-        std::error_code missing;
-        const fs::path allowed_root = fs::canonical(root, missing);
-        return !missing && isUnder(canonical, allowed_root);
-    });
-}
-
-// The paths as they are without symbolic links, or an error.
-absl::StatusOr<std::vector<std::string>> resolveWritable(const std::vector<std::string>& paths,
-                                                         const std::vector<std::string>& roots) {
-    std::vector<std::string> resolved;
-    for (const std::string& path : paths) {
-        std::error_code error;
-        const fs::path canonical = fs::canonical(path, error);
-        if (error) return absl::InvalidArgumentError(absl::StrCat("writable path ", path, ": ", error.message()));
-        if (!isUnderAny(canonical, roots))
-            return absl::PermissionDeniedError(
-                absl::StrCat("writable path ", path, " is under none that this agent allows"));
-        resolved.push_back(canonical);
-    }
-    return resolved;
-}
-
-// As the kernel sees it: this thread looks with the task's user, group and groups, and is itself again afterwards.
-absl::Status mayEnter(const ContainerSpec& spec, const fs::path& directory) {
-    if (geteuid() != 0 || spec.uid == 0) return absl::OkStatus();
-    const int count = getgroups(0, nullptr);
-    std::vector<gid_t> own(static_cast<std::size_t>(std::max(count, 0)));
-    CHECK_EQ(getgroups(count, own.data()), count);
-    // The system call itself, which is for one thread; the library's function is for all.
-    CHECK_EQ(syscall(SYS_setgroups, spec.groups.size(), spec.groups.data()), 0);
-    setfsgid(spec.gid);
-    setfsuid(spec.uid);
-    const Fd found(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    const Fd entered(found ? openat(found.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1);
-    const int why = errno;
-    setfsuid(0);
-    setfsgid(getegid());
-    CHECK_EQ(syscall(SYS_setgroups, own.size(), own.data()), 0);
-    if (entered) return absl::OkStatus();
-    return absl::PermissionDeniedError(
-        absl::StrCat("work directory ", directory.string(), ": user ", spec.uid, " may not enter it: ", strerror(why)));
-}
-
-// Likewise; empty for none.
-absl::StatusOr<std::string> resolveWorkDirectory(const ContainerSpec& spec, const std::vector<std::string>& roots) {
-    const std::string& path = spec.work_directory;
-    if (path.empty()) return path;
-    std::error_code error;
-    const fs::path canonical = fs::canonical(path, error);
-    if (error || !fs::is_directory(canonical, error)) {
-        return absl::NotFoundError(
-            absl::StrCat("work directory ", path, ": ", error ? error.message() : "is no directory", " on this agent"));
-    }
-    if (!isUnderAny(canonical, roots)) {
-        return absl::PermissionDeniedError(
-            absl::StrCat("work directory ", path, ": this agent allows only those below ",
-                         roots.empty() ? "none" : absl::StrJoin(roots, ", "), " (--allowed_work_directories)"));
-    }
-    // A runtime enters it as root, and so past a closed door on the way there.
-    if (absl::Status enters = mayEnter(spec, canonical); !enters.ok()) return enters;
-    return canonical.string();
-}
 
 ContainerStarted startedOf(const shim::Event& event) { return {event.id, event.pid, event.start_time, event.boot_id}; }
 
@@ -262,8 +190,8 @@ absl::Status ShimLauncher::check(const ContainerSpec& spec) const {
     return absl::OkStatus();
 }
 
-absl::Status ShimLauncher::prepare(const ContainerSpec& spec, std::vector<std::string>* cgroups) {
-    absl::StatusOr<std::string> directory = resolveWorkDirectory(spec, options_.work_directory_roots);
+absl::Status ShimLauncher::prepare(const ContainerSpec& spec, Prepared* prepared) {
+    absl::StatusOr<HostPath> directory = resolveWorkDirectory(spec, options_.work_directory_roots);
     if (!directory.ok()) return directory.status();
     if (cgroups_ && cgroups_->inFormerScope()) {
         if (absl::Status status = cgroups_->renew(options_.run_dir, connection_->shimPid()); !status.ok())
@@ -274,19 +202,24 @@ absl::Status ShimLauncher::prepare(const ContainerSpec& spec, std::vector<std::s
         if (runtime_ && limits.pids > 0) ++limits.pids; // pid 1 is ours
         absl::StatusOr<std::vector<std::string>> directories = cgroups_->create(spec.id, limits);
         if (!directories.ok()) return directories.status();
-        *cgroups = *std::move(directories);
+        prepared->cgroups = *std::move(directories);
     }
     if (!runtime_) return absl::OkStatus();
-    ContainerSpec resolved = spec;
-    absl::StatusOr<std::vector<std::string>> writable = resolveWritable(spec.writable_paths, options_.writable_roots);
+    absl::StatusOr<std::vector<HostPath>> writable = resolveWritable(spec, options_.writable_roots);
     if (!writable.ok()) return writable.status();
-    resolved.writable_paths = *std::move(writable);
     // Mounted where the task will look for it; what it is, is the resolved one.
-    resolved.work_directory = *std::move(directory);
+    ContainerSpec resolved = spec;
+    resolved.work_directory = directory->path;
+    resolved.writable_paths.clear();
+    for (const HostPath& path : *writable) {
+        resolved.writable_paths.push_back(path.path);
+        prepared->mounts_to_check.push_back(mountToCheck(path));
+    }
+    if (mountsWorkDirectory(resolved)) prepared->mounts_to_check.push_back(mountToCheck(*directory));
     return writeBundle(bundleOf(*runtime_, spec.id), ociConfig(*runtime_, resolved, cgroups_->runtimePath(spec.id)));
 }
 
-absl::Status ShimLauncher::spawn(const ContainerSpec& spec, const std::vector<std::string>& cgroups) {
+absl::Status ShimLauncher::spawn(const ContainerSpec& spec, const Prepared& prepared) {
     shim::SpawnHeader header = {};
     header.version = shim::kProtocolVersion;
     header.uid = spec.uid;
@@ -294,7 +227,8 @@ absl::Status ShimLauncher::spawn(const ContainerSpec& spec, const std::vector<st
     for (const gid_t group : spec.groups)
         if (header.group_count < shim::kMaxGroups) header.groups[header.group_count++] = group;
     header.output_cap_bytes = spec.output_cap_bytes > 0 ? spec.output_cap_bytes : options_.output_cap_bytes;
-    header.cgroup_count = static_cast<std::uint32_t>(cgroups.size());
+    header.cgroup_count = static_cast<std::uint32_t>(prepared.cgroups.size());
+    header.mount_count = static_cast<std::uint32_t>(prepared.mounts_to_check.size());
     std::string data(reinterpret_cast<const char*>(&header), sizeof header);
     const auto add = [&](absl::string_view text) {
         data.append(text.data(), text.size());
@@ -317,7 +251,7 @@ absl::Status ShimLauncher::spawn(const ContainerSpec& spec, const std::vector<st
     add(spec.work_directory.empty() ? spec.sandbox.string() : spec.work_directory);
     add(bundle.pid_file.string());
     add(bundle.runtime_log.string());
-    for (const std::vector<std::string>& list : {argv, environment, cgroups})
+    for (const std::vector<std::string>& list : {argv, environment, prepared.cgroups, prepared.mounts_to_check})
         for (const std::string& text : list) add(text);
     if (data.size() > shim::kMaxSpawnBytes)
         return absl::InvalidArgumentError("arguments and environment are too large (4 MiB)");
@@ -333,9 +267,9 @@ absl::Status ShimLauncher::spawn(const ContainerSpec& spec, const std::vector<st
 absl::Status ShimLauncher::launch(const ContainerSpec& spec) {
     if (!connection_) return absl::UnavailableError("there is no shim");
     if (absl::Status status = check(spec); !status.ok()) return status;
-    std::vector<std::string> cgroups;
-    absl::Status status = prepare(spec, &cgroups);
-    if (status.ok()) status = spawn(spec, cgroups);
+    Prepared prepared;
+    absl::Status status = prepare(spec, &prepared);
+    if (status.ok()) status = spawn(spec, prepared);
     // Sent into a socket that nobody reads any more: drain() will find that the next shim has not heard.
     if (status.ok() || absl::IsUnavailable(status)) {
         containers_[spec.id] = Told::kNothing;

@@ -44,6 +44,11 @@ public:
     std::vector<LauncherEvent> drain() override;
 
 private:
+    // What stands ready for a container.
+    struct Prepared {
+        std::vector<std::string> cgroups;
+        std::vector<std::string> mounts_to_check; // before the command runs
+    };
     // What the agent has been told of a container.
     enum class Told { kNothing, kStarted, kEnded };
 
@@ -57,8 +62,8 @@ private:
     void takeAsKnown(const shim::Event& event, std::vector<KnownContainer>* known);
     ContainerExited exitOf(const shim::Event& event) const;
     absl::Status check(const ContainerSpec& spec) const;
-    absl::Status prepare(const ContainerSpec& spec, std::vector<std::string>* cgroups);
-    absl::Status spawn(const ContainerSpec& spec, const std::vector<std::string>& cgroups);
+    absl::Status prepare(const ContainerSpec& spec, Prepared* prepared);
+    absl::Status spawn(const ContainerSpec& spec, const Prepared& prepared);
     void cleanUp(const std::string& id);
     void removeStrays();
     void describe();

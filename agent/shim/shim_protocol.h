@@ -16,7 +16,7 @@
 namespace stoa::shim {
 
 // Raised whenever a struct below changes. An agent refuses a shim that speaks another version.
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 // Names in the run directory.
 inline constexpr char kSocketName[] = "shim.sock";
@@ -62,8 +62,8 @@ enum class TaskMode : std::uint32_t {
 };
 
 // Followed by NUL-terminated strings: sandbox, working directory, pid file, runtime's log (both empty
-// for a process), argv, environment, cgroup directories. The task's processes can be listed and killed
-// by the first cgroup.
+// for a process), argv, environment, cgroup directories, mounts to be checked (user_mounts.h; oci only). The
+// task's processes can be listed and killed by the first cgroup.
 struct SpawnHeader {
     std::uint32_t version;
     TaskMode mode;
@@ -75,6 +75,7 @@ struct SpawnHeader {
     std::uint32_t argument_count;
     std::uint32_t environment_count;
     std::uint32_t cgroup_count;
+    std::uint32_t mount_count;
     std::uint32_t string_bytes;
 };
 

@@ -109,7 +109,8 @@ bool readSpawnDescription(int memfd, SpawnDescription* description, const char**
         return false;
     }
     const size_t fixed = 4; // sandbox, directory, pid file, runtime's log
-    const size_t listed = size_t{header.argument_count} + header.environment_count + header.cgroup_count;
+    const size_t listed =
+        size_t{header.argument_count} + header.environment_count + header.cgroup_count + header.mount_count;
     if (header.group_count > kMaxGroups || header.argument_count == 0 || fixed + listed > header.string_bytes)
         return false;
 
@@ -143,6 +144,7 @@ bool readSpawnDescription(int memfd, SpawnDescription* description, const char**
     description->environment = list(header.environment_count);
     *slot++ = nullptr;
     description->cgroups = list(header.cgroup_count);
+    description->mounts = list(header.mount_count);
     for (std::uint32_t i = 0; i < header.cgroup_count && good; ++i)
         good = strlen(description->cgroups[i]) < kCgroupSize;
     if (!good || strlen(description->sandbox) >= kSandboxSize) {

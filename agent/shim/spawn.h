@@ -23,6 +23,7 @@ struct SpawnDescription {
     char** argv;        // ends with a null pointer
     char** environment; // likewise
     char** cgroups;     // header.cgroup_count of them
+    char** mounts;      // likewise
     void* memory;       // holds all of the above
 };
 

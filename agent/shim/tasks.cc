@@ -20,6 +20,7 @@ extern "C" { // glibc 2.36 forgot
 #include "agent/shim/output.h"
 #include "agent/shim/processes.h"
 #include "agent/shim/spawn.h"
+#include "agent/shim/user_mounts.h"
 
 namespace stoa::shim {
 namespace {
@@ -215,6 +216,8 @@ void Tasks::spawn(const char* id, int memfd) {
     task->runtime_log = const_cast<char*>(description.runtime_log);
     task->cgroups = description.cgroups;
     task->cgroup_count = header.cgroup_count;
+    task->mounts = description.mounts;
+    task->mount_count = header.mount_count;
     record.mode = header.mode;
     record.output_cap_bytes = header.output_cap_bytes;
     copyText(record.sandbox, sizeof record.sandbox, description.sandbox);
@@ -409,6 +412,9 @@ void Tasks::runtimeEnded(Task& task, int wait_status) {
     task.record.pid = pid;
     task.record.start_time = stat.start_time;
     task.phase = TaskPhase::kCommit;
+    for (std::uint32_t i = 0; i < task.mount_count; ++i)
+        if (!isMountedAsSeen(pid, task.mounts[i]))
+            return doom(task, "%.150s was exchanged while the container was made", strchr(task.mounts[i], '/'));
     if (!enterCgroups(task)) return doom(task, "cannot put the container into its cgroup: %s", strerror(errno));
     freeDescription(task);
     change(task);

@@ -57,7 +57,9 @@ struct Task {
     char* runtime_log;
     char** cgroups; // kRuntime: to be entered by the container's pid 1
     std::uint32_t cgroup_count;
-    void* description; // holds the four above
+    char** mounts; // kRuntime: to be compared with what the runtime has mounted
+    std::uint32_t mount_count;
+    void* description; // holds these
     Watch socket_watch;
     Watch pidfd_watch;
     Record record;

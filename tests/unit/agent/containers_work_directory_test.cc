@@ -75,7 +75,11 @@ TEST_P(WorkDirectory, OneThatTheUserMayNotEnterIsNotEnteredForHim) {
         task.work_directory = directory;
         const absl::Status status = launcher_->launch(task);
         EXPECT_TRUE(absl::IsPermissionDenied(status)) << directory << status;
-        EXPECT_NE(status.message().find("may not enter it"), absl::string_view::npos) << status;
+        EXPECT_NE(status.message().find(
+                      "the task runs as nobody, who may not enter it: Permission denied; choose another (--chdir) "
+                      "or none (--sandbox)"),
+                  absl::string_view::npos)
+            << status;
     }
     // Whoever is in the group that may, may.
     constexpr gid_t kGroup = 64321;
@@ -136,9 +140,79 @@ TEST_P(WorkDirectoryInAContainer, DoesNotShowTheAgentsDirectories) {
     EXPECT_EQ(outputOf("above"), "0\n");
 }
 
+TEST_P(WorkDirectoryInAContainer, InAWritablePathIsPartOfThat) {
+    fs::create_directories(directory_ / "below");
+    LauncherOptions made = parameterOptions();
+    made.work_directory_roots = made.writable_roots = {base_ / "users"};
+    launcher_.reset();
+    makeLauncherOrDie(made);
+    ContainerSpec task = shell("nested", "pwd && touch here ../there");
+    task.work_directory = directory_;
+    task.writable_paths = {directory_ / "below", base_ / "users"};
+    ASSERT_EQ(chown((base_ / "users").c_str(), kNobody, kNobody), 0);
+    EXPECT_EQ(run(task).wait_status, 0) << readAll(sandboxOf("nested") / "stderr");
+    EXPECT_EQ(outputOf("nested"), directory_.string() + "\n");
+    EXPECT_TRUE(fs::exists(directory_ / "here"));
+    EXPECT_TRUE(fs::exists(base_ / "users" / "there"));
+}
+
+// A runtime before which the user puts a link in the place of his directory, and perhaps takes it away again after it.
+class ExchangedDirectory : public WorkDirectory {
+protected:
+    void exchangeFor(const fs::path& target, bool and_back) {
+        const std::string name = parameterOptions().runtime;
+        const std::string directory = directory_.string();
+        fs::create_directories(base_ / "bin");
+        const fs::path runtime = base_ / "bin" / name;
+        std::ofstream(runtime) << "#!/bin/sh\n"
+                                  "for word; do [ \"$word\" = run ] && run=yes; done\n"
+                                  "[ -e "
+                               << base_.string() << "/now ] || run=\n"
+                               << "[ -z $run ] || { mv " << directory << " " << directory << ".away && ln -s "
+                               << target.string() << " " << directory << "; }\n"
+                               << name << " \"$@\"\n"
+                               << "code=$?\n"
+                               << "[ -z $run ] || " << (and_back ? "" : "true || ") << "{ rm " << directory << " && mv "
+                               << directory << ".away " << directory << "; }\n"
+                               << "exit $code\n";
+        fs::permissions(runtime, fs::perms::owner_all);
+        LauncherOptions made = parameterOptions();
+        made.runtime = runtime;
+        made.work_directory_roots = made.writable_roots = {base_ / "users"};
+        launcher_.reset();
+        makeLauncherOrDie(made);
+        std::ofstream(base_ / "now") << "";
+    }
+};
+
+TEST_P(ExchangedDirectory, IsNotWhatATaskGets) {
+    // Another one; and one that holds it, through which it would be found again.
+    for (const fs::path& target : {base_ / "other", base_ / "users"}) {
+        for (const bool and_back : {false, true}) {
+            for (const bool as_writable_path : {false, true}) {
+                exchangeFor(target, and_back);
+                const std::string id = "exchanged-" + target.filename().string() + (and_back ? "-back" : "") +
+                                       (as_writable_path ? "-writable" : "");
+                ContainerSpec task = shell(id, "echo ran");
+                if (as_writable_path)
+                    task.writable_paths = {directory_};
+                else
+                    task.work_directory = directory_;
+                EXPECT_EQ(launchFailure(task), directory_.string() + " was exchanged while the container was made");
+                EXPECT_EQ(outputOf(id), "");
+                fs::remove(base_ / "now");
+                if (and_back) continue;
+                fs::remove(directory_);
+                fs::rename(directory_.string() + ".away", directory_);
+            }
+        }
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(, WorkDirectory, testing::ValuesIn(kEveryLauncher), kLauncherName);
 INSTANTIATE_TEST_SUITE_P(, WorkDirectoryOfAProcess, testing::Values("process_cgroups", "process_plain"), kLauncherName);
 INSTANTIATE_TEST_SUITE_P(, WorkDirectoryInAContainer, testing::Values("oci_crun", "oci_runc"), kLauncherName);
+INSTANTIATE_TEST_SUITE_P(, ExchangedDirectory, testing::Values("oci_crun", "oci_runc"), kLauncherName);
 
 } // namespace
 } // namespace stoa::agent
