@@ -94,6 +94,7 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::start(http::ServerOptions op
     if (!server.ok()) return server.status();
     (*server)->post([shared, port = (*server)->port(), to = server->get()] {
         shared->read->identity.address.port = port;
+        shared->read->renderer.start([to](Renderer::Work work) { to->post(std::move(work)); });
         shared->page.start([to](Duration delay, std::function<void()> work) { to->postAfter(delay, std::move(work)); });
     });
     std::unique_ptr<HttpDoor> door(new HttpDoor(std::move(shared), *std::move(server)));
@@ -103,7 +104,11 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::start(http::ServerOptions op
 
 HttpDoor::HttpDoor(std::shared_ptr<Shared> shared, std::unique_ptr<http::Server> server)
     : shared_(std::move(shared)), server_(std::move(server)) {}
-HttpDoor::~HttpDoor() = default;
+HttpDoor::~HttpDoor() {
+    shared_->read->renderer.stop();
+    server_.reset();
+    shared_->read->renderer.clear();
+}
 
 void HttpDoor::stand(std::string leader) {
     server_->post([shared = shared_, leader = std::move(leader)] { shared->standing.leader = leader; });
@@ -111,8 +116,10 @@ void HttpDoor::stand(std::string leader) {
 
 void HttpDoor::lead(std::string master_id, std::uint64_t epoch) {
     server_->post([shared = shared_, master_id = std::move(master_id), epoch] {
-        shared->read->identity.id = master_id;
-        shared->read->identity.epoch = epoch;
+        shared->read->renderer.change([read = shared->read.get(), master_id, epoch] {
+            read->identity.id = master_id;
+            read->identity.epoch = epoch;
+        });
         shared->standing.leads = true;
     });
 }
@@ -125,11 +132,15 @@ void HttpDoor::setMasters(std::vector<std::string> masters) {
 }
 
 void HttpDoor::setWirePort(std::uint16_t port) {
-    server_->post([shared = shared_, port] { shared->read->identity.wire_port = port; });
+    server_->post([shared = shared_, port] {
+        shared->read->renderer.change([read = shared->read.get(), port] { read->identity.wire_port = port; });
+    });
 }
 
 void HttpDoor::setWeights(std::map<std::string, double> weights) {
-    server_->post([shared = shared_, weights = std::move(weights)] { shared->read->identity.weights = weights; });
+    server_->post([shared = shared_, weights = std::move(weights)] {
+        shared->read->renderer.change([read = shared->read.get(), weights] { read->identity.weights = weights; });
+    });
 }
 
 void HttpDoor::beatLater() {
@@ -146,14 +157,16 @@ void HttpDoor::show(std::vector<Delta> deltas) {
         shared_->applied.wait(lock, [&] { return shared_->waiting < kMostDeltasWaiting; });
         shared_->waiting += deltas.size();
     }
-    server_->post([shared = shared_, deltas = std::move(deltas)] {
-        for (const Delta& delta : deltas) shared->page.before(delta);
-        shared->read->streams.apply(shared->read->model, deltas);
-        {
-            std::lock_guard lock(shared->mutex);
-            shared->waiting -= deltas.size();
-        }
-        shared->applied.notify_one();
+    server_->post([shared = shared_.get(), deltas = std::move(deltas)]() mutable {
+        shared->read->renderer.change([shared, deltas = std::move(deltas)] {
+            for (const Delta& delta : deltas) shared->page.before(delta);
+            shared->read->streams.apply(shared->read->model, deltas);
+            {
+                std::lock_guard lock(shared->mutex);
+                shared->waiting -= deltas.size();
+            }
+            shared->applied.notify_one();
+        });
     });
 }
 

@@ -77,9 +77,12 @@ Response redirect(const Identity& identity) {
 
 void routeLookups(http::Router& router, const std::shared_ptr<ReadSide>& read) {
     const auto exact = [&](std::string_view path, http::Handler handler) { router.on("*", path, std::move(handler)); };
+    // What is made of the model alone may be made elsewhere: not here, in a large cluster.
     const auto below = [&](std::string_view path, const http::Handler& handler) {
-        router.subtree("*", path,
-                       [handler](Request request, http::Responder reply) { reply.respond(handler(request)); });
+        router.subtree("*", path, [read = read.get(), handler](Request request, http::Responder reply) {
+            const std::string what = concat(request.path, " ", request.target);
+            look(*read, what, std::move(reply), [handler, request = std::move(request)] { return handler(request); });
+        });
     };
     exact("/health", [](const Request&) { return textResponse(200, ""); });
     exact("/version", [read](const Request& request) { return json(request, versionJson(read->identity)); });

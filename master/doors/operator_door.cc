@@ -29,6 +29,11 @@ constexpr std::array<std::string_view, 21> kUnserved = {
     "START_MAINTENANCE", "STOP_MAINTENANCE",    "DRAIN_AGENT",    "DEACTIVATE_AGENT", "REACTIVATE_AGENT",
     "MARK_AGENT_GONE"};
 
+// Calls whose answer grows with the cluster.
+constexpr std::array<std::string_view, 4> kLarge = {"GET_STATE", "GET_AGENTS", "GET_FRAMEWORKS", "GET_TASKS"};
+// Of agents and tasks together: fewer are written down sooner than another thread is woken.
+constexpr std::size_t kSmall = 1000;
+
 // Of duplicate keys the last one counts; null is as good as absent.
 const Json* member(const Json& object, std::string_view name) {
     const Json* found = nullptr;
@@ -97,6 +102,11 @@ void takeCall(ReadSide& read, HttpCalls& calls, Questions& questions, Request re
         if (task.empty()) return reply.respond(textResponse(400, "task_id: missing\n"));
         return wish(calls, KillTask{FrameworkId(framework), TaskId(task)}, std::move(reply));
     }
+    if (std::find(kLarge.begin(), kLarge.end(), type) != kLarge.end()) {
+        return look(read, concat("v1 ", type), std::move(reply), [&read, type = std::string(type)] {
+            return jsonResponse(operatorAnswer(type, read.model, read.identity).value_or(""));
+        });
+    }
     if (auto answer = operatorAnswer(type, read.model, read.identity)) {
         return reply.respond(jsonResponse(*std::move(answer)));
     }
@@ -107,7 +117,15 @@ void takeCall(ReadSide& read, HttpCalls& calls, Questions& questions, Request re
 
 } // namespace
 
-// A Responder can't be copied, and a Question must be.
+// A Responder can't be copied, and what waits must be.
+void look(ReadSide& read, const std::string& what, Responder reply, Renderer::Make make) {
+    if (read.model.tasks().size() + read.model.agents().size() < kSmall) return reply.respond(make());
+    auto shared = std::make_shared<Responder>(std::move(reply));
+    read.renderer.answer(
+        what, [shared](Response response) { shared->respond(std::move(response)); }, std::move(make));
+}
+
+// Here likewise.
 void put(Questions& questions, Responder reply, std::function<Response(const Glance&)> answer) {
     auto shared = std::make_shared<Responder>(std::move(reply));
     const bool asked =

@@ -8,18 +8,23 @@
 #include "master/doors/http_calls.h"
 #include "master/doors/operator_streams.h"
 #include "master/doors/questions.h"
+#include "master/doors/renderer.h"
 #include "master/read_model/state_json.h"
 
 #include <memory>
 
 namespace stoa::master {
 
-// What the HTTP server's thread owns.
+// What the HTTP server's thread owns. Model and identity are changed by renderer.change() alone.
 struct ReadSide {
     ReadModel model;
     Identity identity;
     OperatorStreams streams;
+    Renderer renderer;
 };
+
+// Answers with what is made of model and identity alone, on this thread when they are small. `what` as for Renderer.
+void look(ReadSide& read, const std::string& what, http::Responder reply, Renderer::Make make);
 
 // `calls` and `questions` outlive the server.
 void routeOperator(http::Router& router, const std::shared_ptr<ReadSide>& read, HttpCalls& calls, Questions& questions);

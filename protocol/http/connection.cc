@@ -355,12 +355,15 @@ void Connection::answer(Response response) {
         response.headers.emplace_back("Vary", "Accept-Encoding");
     }
     std::optional<std::uint64_t> length = response.file ? response.file->length : response.body.size();
+    if (response.shared_body != nullptr) length = response.shared_body->size();
     if (response.status == 204) length.reset();
     out_ = {headOf(response, length, false), std::string()};
     file_.reset();
     if (!head_only_) {
         if (response.file) {
             file_ = std::move(response.file);
+        } else if (response.shared_body != nullptr) {
+            shared_out_ = std::move(response.shared_body);
         } else {
             out_[1] = std::move(response.body);
         }
@@ -384,24 +387,27 @@ void Connection::refuse(int status, std::string why) {
 
 void Connection::writeRemaining() {
     deadline(shared_->options.write_timeout);
+    const std::array<std::string_view, 2> whole = {out_[0], shared_out_ != nullptr ? *shared_out_ : out_[1]};
     std::array<asio::const_buffer, 2> buffers;
     std::size_t skip = written_;
-    for (std::size_t i = 0; i < out_.size(); ++i) {
-        const std::size_t skipped = std::min(skip, out_[i].size());
-        buffers[i] = asio::buffer(out_[i].data() + skipped, out_[i].size() - skipped);
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+        const std::size_t skipped = std::min(skip, whole[i].size());
+        buffers[i] = asio::buffer(whole[i].data() + skipped, whole[i].size() - skipped);
         skip -= skipped;
     }
-    socket_.async_write_some(buffers, [self = shared_from_this()](Error error, std::size_t bytes) {
+    const std::size_t size = whole[0].size() + whole[1].size();
+    socket_.async_write_some(buffers, [self = shared_from_this(), size](Error error, std::size_t bytes) {
         if (self->state_ != State::kWriting && self->state_ != State::kStreaming) return;
         if (error) return self->close(kClientGone);
         self->written_ += bytes;
-        if (self->written_ < self->out_[0].size() + self->out_[1].size()) return self->writeRemaining();
+        if (self->written_ < size) return self->writeRemaining();
         self->onWritten();
     });
 }
 
 void Connection::onWritten() {
     out_ = {};
+    shared_out_.reset();
     written_ = 0;
     if (state_ == State::kStreaming) {
         deadline_ = Clock::time_point::max();

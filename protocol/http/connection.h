@@ -159,6 +159,7 @@ private:
     std::vector<char> piece_;      // of a body or a file, while one passes
 
     std::array<std::string, 2> out_; // being written, one behind the other
+    Body shared_out_;                // or null: instead of the second
     std::size_t written_ = 0;
     std::optional<FileRegion> file_;
     std::shared_ptr<Stream::State> stream_;

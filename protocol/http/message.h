@@ -2,6 +2,7 @@
 // nothing of Beast shows here. Plain values, usable from any thread.
 #pragma once
 
+#include "protocol/body.h"
 #include "protocol/unique_fd.h"
 
 #include <sys/types.h>
@@ -60,6 +61,7 @@ struct Response {
     std::string body;
     Headers headers;
     std::optional<FileRegion> file; // instead of the body
+    Body shared_body = nullptr;     // likewise: the same bytes for many, in memory once
 };
 
 Response textResponse(int status, std::string body);

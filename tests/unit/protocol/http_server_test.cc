@@ -104,6 +104,28 @@ TEST(HttpServer, GivesHeadTheHeadersAlone) {
     EXPECT_EQ(got.find("12345"), std::string::npos);
 }
 
+TEST(HttpServer, GivesABodyThatManyShareToEachWhole) {
+    const Body body = makeBody(std::string(5'000'000, 'x') + "end");
+    Router router;
+    router.get("/a", [&](const Request&) {
+        Response response = textResponse(200, "");
+        response.shared_body = body;
+        return response;
+    });
+    const auto server = serve(std::move(router));
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i) {
+        clients.emplace_back([&] { EXPECT_TRUE(get(urlOf(*server, "/a"))->body == *body); });
+    }
+    for (std::thread& client : clients) client.join();
+    const RawClient client(*server);
+    client.say("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const std::string got = client.hear();
+    EXPECT_TRUE(got.ends_with("xend"));
+    EXPECT_GT(got.size(), body->size());
+    EXPECT_LT(got.size(), body->size() + 1000) << "the first has the headers alone";
+}
+
 TEST(HttpServer, RefusesABodyThatIsTooLarge) {
     Router router;
     router.on("POST", "/a", says("a"));
