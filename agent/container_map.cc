@@ -116,18 +116,18 @@ bool ContainerMap::later(const absl::Status& status, const Effect& effect, Time 
     return true;
 }
 
-void ContainerMap::carryOut(const LaunchContainer& effect, Time) {
-    if (absl::Status ready = prepare(effect); !ready.ok()) {
+void ContainerMap::carryOut(const LaunchContainer& effect, Time now) {
+    if (absl::Status ready = prepare(effect, now); !ready.ok()) {
         fail({effect.framework.id, effect.task.id}, std::string(ready.message()));
     }
 }
 
-absl::Status ContainerMap::prepare(const LaunchContainer& effect) {
+absl::Status ContainerMap::prepare(const LaunchContainer& effect, Time now) {
     const TaskKey key{effect.framework.id, effect.task.id};
     collector_.keep(Sandboxes::relative(key));
     const absl::StatusOr<TaskSpec> spec = readTaskBody(effect.task.body);
     if (!spec.ok()) return spec.status();
-    const absl::StatusOr<TaskUser> user = taskUser(effect.framework, spec->command, options_.users);
+    const absl::StatusOr<TaskUser> user = taskUser(effect.framework, spec->command, options_.users, users_, now);
     if (!user.ok()) return user.status();
     const auto sandbox = sandboxes_.create(key, user->uid, user->gid);
     if (!sandbox.ok()) return sandbox.status();
@@ -144,15 +144,15 @@ void ContainerMap::launchWith(const TaskKey& key, const TaskSpec& spec, Containe
     fetcher_.submit(std::move(job));
 }
 
-void ContainerMap::carryOut(const LaunchExecutor& effect, Time) {
-    if (absl::Status ready = prepare(effect); !ready.ok()) fail(effect.key, std::string(ready.message()));
+void ContainerMap::carryOut(const LaunchExecutor& effect, Time now) {
+    if (absl::Status ready = prepare(effect, now); !ready.ok()) fail(effect.key, std::string(ready.message()));
 }
 
-absl::Status ContainerMap::prepare(const LaunchExecutor& effect) {
+absl::Status ContainerMap::prepare(const LaunchExecutor& effect, Time now) {
     collector_.keep(Sandboxes::relative(effect.key));
     const absl::StatusOr<TaskSpec> spec = readExecutorBody(effect.info);
     if (!spec.ok()) return spec.status();
-    const absl::StatusOr<TaskUser> user = taskUser(effect.framework, spec->command, options_.users);
+    const absl::StatusOr<TaskUser> user = taskUser(effect.framework, spec->command, options_.users, users_, now);
     if (!user.ok()) return user.status();
     const auto sandbox = sandboxes_.create(effect.key, user->uid, user->gid);
     if (!sandbox.ok()) return sandbox.status();

@@ -58,8 +58,8 @@ public:
     std::size_t count() const { return keys_.size(); }
 
 private:
-    absl::Status prepare(const LaunchContainer& effect);
-    absl::Status prepare(const LaunchExecutor& effect);
+    absl::Status prepare(const LaunchContainer& effect, Time now);
+    absl::Status prepare(const LaunchExecutor& effect, Time now);
     // At once, or when its input files are there.
     void launchWith(const TaskKey& key, const TaskSpec& spec, ContainerSpec container, const TaskUser& user);
     void launch(const TaskKey& key, const ContainerSpec& spec);
@@ -74,6 +74,7 @@ private:
     void forgetDisk(const TaskKey& key);
 
     Options options_;
+    Users users_;
     Launcher& launcher_;
     Fetcher& fetcher_;
     Sandboxes& sandboxes_;

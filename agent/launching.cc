@@ -3,8 +3,6 @@
 #include "agent/sandboxes.h"
 #include "protocol/strings.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <map>
@@ -15,51 +13,22 @@ namespace stoa::agent {
 namespace {
 
 constexpr char kPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-constexpr int kMostGroups = 64;
 constexpr std::size_t kReadable = 80; // of each id in a container's name
-
-std::optional<TaskUser> userNamed(const std::string& name) {
-    std::vector<char> buffer(16384);
-    passwd entry{};
-    passwd* found = nullptr;
-    if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
-        return std::nullopt;
-    }
-    TaskUser user{name, entry.pw_uid, entry.pw_gid, {}};
-    int count = kMostGroups;
-    user.groups.resize(kMostGroups);
-    // A user in more of them gets the first ones, and -1 says so.
-    const bool all = ::getgrouplist(name.c_str(), entry.pw_gid, user.groups.data(), &count) >= 0;
-    if (all) user.groups.resize(static_cast<std::size_t>(count));
-    std::erase(user.groups, entry.pw_gid);
-    return user;
-}
-
-TaskUser ownUser() {
-    std::vector<char> buffer(16384);
-    passwd entry{};
-    passwd* found = nullptr;
-    const uid_t uid = ::geteuid();
-    if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-        return {entry.pw_name, uid, ::getegid(), {}};
-    }
-    return {concat(uid), uid, ::getegid(), {}};
-}
 
 } // namespace
 
-absl::StatusOr<TaskUser> taskUser(const FrameworkInfo& framework, const CommandSpec& command,
-                                  const UserPolicy& policy) {
+absl::StatusOr<TaskUser> taskUser(const FrameworkInfo& framework, const CommandSpec& command, const UserPolicy& policy,
+                                  Users& users, Time now) {
     const std::string& asked = command.user.empty() ? framework.user : command.user;
     if (::geteuid() != 0) {
-        const TaskUser self = ownUser();
+        const TaskUser self = users.own(now).value();
         if (asked.empty() || asked == self.name) return self;
         return absl::PermissionDeniedError(concat("cannot run as user \"", asked, "\": the agent runs as \"", self.name,
                                                   "\", and only root can run tasks as others"));
     }
     const std::string& name = asked.empty() ? policy.unprivileged : asked;
-    std::optional<TaskUser> user = userNamed(name);
-    if (user && user->uid == 0 && !policy.allow_root_tasks) user = userNamed(policy.unprivileged);
+    std::optional<TaskUser> user = users.named(name, now);
+    if (user && user->uid == 0 && !policy.allow_root_tasks) user = users.named(policy.unprivileged, now);
     if (!user) {
         return absl::NotFoundError(concat("the agent's machine has no user \"", name, "\""));
     }

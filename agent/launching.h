@@ -1,18 +1,16 @@
 // From a task to what a launcher needs: whose user it runs as, its command, environment and limits, and the name of its
 // container. What is wrong with it is found here, before anything is made, and said in the words of the one who wrote
 // the task.
-// Functions without state; taskUser() reads the host's user database, which may be slow on a host with a directory
-// service.
+// Functions without state.
 #pragma once
 
 #include "agent/containers/launcher.h"
 #include "agent/core/events.h"
+#include "agent/users.h"
 #include "protocol/codec/task_body.h"
 #include "protocol/message/framework.h"
 
 #include <absl/status/statusor.h>
-
-#include <sys/types.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -21,13 +19,6 @@
 
 namespace stoa::agent {
 
-struct TaskUser {
-    std::string name;
-    uid_t uid = 0;
-    gid_t gid = 0;
-    std::vector<gid_t> groups{}; // supplementary, as this machine knows them
-};
-
 struct UserPolicy {
     std::string unprivileged = "nobody"; // for tasks of root, or of nobody in particular
     bool allow_root_tasks = false;
@@ -35,7 +26,8 @@ struct UserPolicy {
 
 // The task's own user, else its framework's. As root, root itself becomes the unprivileged user unless root tasks are
 // allowed; an agent that isn't root can run tasks as itself only.
-absl::StatusOr<TaskUser> taskUser(const FrameworkInfo& framework, const CommandSpec& command, const UserPolicy& policy);
+absl::StatusOr<TaskUser> taskUser(const FrameworkInfo& framework, const CommandSpec& command, const UserPolicy& policy,
+                                  Users& users, Time now);
 
 // [A-Za-z0-9_.-], at most 200: readable, and unique by a hash.
 std::string containerId(const TaskKey& key);

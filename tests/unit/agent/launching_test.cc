@@ -74,23 +74,28 @@ TEST(Launching, AContainersNameIsReadableBoundedAndUnique) {
     EXPECT_LE(containerId({FrameworkId(long_id), TaskId(long_id)}).size(), 200u);
 }
 
+absl::StatusOr<TaskUser> userOf(const FrameworkInfo& framework, const CommandSpec& command, const UserPolicy& policy) {
+    Users users;
+    return taskUser(framework, command, policy, users, Time{});
+}
+
 TEST(Launching, ATaskOfRootRunsAsTheUnprivilegedUserUnlessAllowed) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-    EXPECT_NE(taskUser(frameworkOf("root"), {}, {})->uid, 0u);
-    EXPECT_NE(taskUser(frameworkOf(""), {}, {})->uid, 0u);
-    EXPECT_EQ(taskUser(frameworkOf("root"), {}, {.allow_root_tasks = true})->uid, 0u);
+    EXPECT_NE(userOf(frameworkOf("root"), {}, {})->uid, 0u);
+    EXPECT_NE(userOf(frameworkOf(""), {}, {})->uid, 0u);
+    EXPECT_EQ(userOf(frameworkOf("root"), {}, {.allow_root_tasks = true})->uid, 0u);
 }
 
 TEST(Launching, TheTasksUserIsPreferredToTheFrameworks) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
     CommandSpec command;
     command.user = "daemon";
-    EXPECT_EQ(taskUser(frameworkOf("nobody"), command, {})->name, "daemon");
+    EXPECT_EQ(userOf(frameworkOf("nobody"), command, {})->name, "daemon");
 }
 
 TEST(Launching, AnUnknownUserIsNamed) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-    const auto user = taskUser(frameworkOf("no-such-user"), {}, {});
+    const auto user = userOf(frameworkOf("no-such-user"), {}, {});
     ASSERT_FALSE(user.ok());
     EXPECT_THAT(std::string(user.status().message()), ::testing::HasSubstr("no-such-user"));
 }
