@@ -214,6 +214,16 @@ check "what runs has a line of its own" wait_until 20 runs
 slurm scancel -n waiting
 check "scancel takes names" ends_with 1 stoa wait --quiet "$id"
 check "a cancelled job is among the ended ones" test "$(slurm squeue -h -t CA -j "$id" -o %T)" = CANCELLED
+id=$(slurm sbatch --parsable --begin=now+1hour --mem=32 -J later --wrap true)
+check "a job may begin later, and squeue says so" test "$(slurm squeue -h -j "$id" -o '%t %r')" = "PD BeginTime"
+check "explain says when" says 0 "is held: begins at $(date -u +%Y)" stoa explain "$id"
+check "so does the job" says 0 "begins  " stoa job "$id"
+slurm scancel "$id"
+id=$(stoa submit --begin=now+2 --cpus=0.2 --mem=32M -- true)
+check "one that begins in two seconds waits first" test "$(jobs "$id" .state)" = held
+check "and then runs" ends_with 0 stoa wait --quiet "$id"
+check "not before its time" test "$(jobs "$id" '.started_ns >= .begin_ns')" = true
+check "what is no time is named" says 2 '--begin: "soon" is no time' stoa submit --begin=soon -- true
 check "squeue has Slurm's heads" says 0 "JOBID PARTITION     NAME     USER ST" slurm squeue
 check "a format that is none is named" says 2 '"%q" stands for nothing' slurm squeue -o '%q'
 check "scancel without jobs is wrong usage" says 2 "say which jobs" slurm scancel
