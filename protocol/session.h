@@ -55,6 +55,7 @@ namespace arrival {
 
 struct Opened {
     Peer peer = 0;
+    std::string principal = {}; // who proved to be it; empty where nobody has to
 };
 struct Message {
     Peer peer = 0;

@@ -68,6 +68,7 @@ std::vector<DialerArrival> MasterLinks::take() {
         for (DialerArrival& arrival : link.dialer->take()) following_.on(number, std::move(arrival), bootTime(), told);
     }
     following_.wake(bootTime(), told);
+    lookForRefusals(told);
     // What one has seen holds for all; the followed one's session is of this epoch.
     if (following_.highestEpoch() > told_epoch_) {
         told_epoch_ = following_.highestEpoch();
@@ -78,6 +79,21 @@ std::vector<DialerArrival> MasterLinks::take() {
     }
     arm();
     return told;
+}
+
+void MasterLinks::lookForRefusals(const std::vector<DialerArrival>& told) {
+    followed_ = followed_ || !told.empty(); // the first that is told is that one leads
+    for (auto& [number, link] : links_) {
+        std::optional<std::string> refusal = link.dialer->refusal();
+        if (refusal == link.refusal) continue;
+        link.refusal = std::move(refusal);
+        if (!link.refusal) continue;
+        if (followed_) {
+            LOG(ERROR) << *link.refusal << "; tried again";
+        } else if (refused_.ok() && link.listed) {
+            refused_ = absl::PermissionDeniedError(*link.refusal);
+        }
+    }
 }
 
 void MasterLinks::see(const Masters& masters, std::vector<DialerArrival>& told) {
@@ -114,6 +130,7 @@ void MasterLinks::dial(const std::string& id, const std::string& address) {
     dialing.address = address;
     dialing.highest_epoch = following_.highestEpoch();
     dialing.session = options_.session;
+    dialing.credentials = options_.credentials;
     dialing.linger = options_.linger;
     absl::StatusOr<std::unique_ptr<Dialer>> dialer = Dialer::create(dialing);
     if (!dialer.ok()) {

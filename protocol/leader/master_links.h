@@ -37,6 +37,7 @@ struct MasterLinksOptions {
     bool every_master = false;
     Following::Options following = {};
     SessionOptions session = {};
+    SharedCredentials credentials = {}; // null: none
     // How long the end waits for what was sent to arrive.
     Duration linger = std::chrono::seconds(1);
 };
@@ -69,6 +70,10 @@ public:
     // A session that must not be used, whoever said why: it ends, and another is dialed.
     void drop(std::uint64_t session, std::vector<DialerArrival>& told);
 
+    // Not OK (PermissionDenied) when a master refuses to talk (Dialer::refusal()) before any has led us: it is no use to wait.
+    // Later a master that refuses is logged, and the others are followed.
+    const absl::Status& refused() const { return refused_; }
+
     std::uint64_t session() const { return following_.session(); } // 0: none
     std::uint64_t highestEpoch() const { return following_.highestEpoch(); }
     // "127.0.0.1:5052", of whom the session is with; empty without one.
@@ -82,9 +87,11 @@ private:
         std::unique_ptr<Dialer> dialer;
         bool listed = true;
         Time forget_at = Time::max();
+        std::optional<std::string> refusal = {}; // as it was last told
     };
 
     MasterLinks(MasterLinksOptions options, std::unique_ptr<Detector> detector);
+    void lookForRefusals(const std::vector<DialerArrival>& told);
     void see(const Masters& masters, std::vector<DialerArrival>& told);
     void dial(const std::string& id, const std::string& address);
     std::map<Following::Link, Link>::iterator close(std::map<Following::Link, Link>::iterator link,
@@ -100,6 +107,8 @@ private:
     Rng rng_;
     Following following_;
     std::uint64_t told_epoch_ = 0; // raised at all links
+    bool followed_ = false;        // a master has led us
+    absl::Status refused_;
     Following::Link last_link_ = 0;
     std::map<Following::Link, Link> links_;
     std::uint64_t refused_before_ = 0; // by links that are no more

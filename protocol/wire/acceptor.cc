@@ -2,6 +2,7 @@
 
 #include "protocol/strings.h"
 #include "protocol/wire/owner_link.h"
+#include "protocol/wire/zap.h"
 #include "protocol/wire/zeromq.h"
 
 #include <glog/logging.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 namespace stoa {
@@ -60,6 +62,14 @@ struct Command {
     std::string why;
 };
 
+// A connection's name for the sessions: the routing id, and behind it who it is, so that a routing id that somebody else
+// claims is no way into another principal's session.
+constexpr char kPrincipalFollows = '\0';
+
+std::string routingIdOf(const std::string& connection) {
+    return connection.substr(0, connection.rfind(kPrincipalFollows));
+}
+
 } // namespace
 
 class Acceptor::Network : public OwnerLink<Arrival, Command> {
@@ -71,6 +81,11 @@ public:
         router_.set(ZMQ_ROUTER_MANDATORY, 1);
         router_.set(ZMQ_ROUTER_HANDOVER, 1);
         router_.set(ZMQ_LINGER, 0);
+        if (!options_.credentials) return;
+        zap_.emplace(context_, options_.credentials);
+        router_.set(ZMQ_CURVE_SERVER, 1);
+        router_.set(ZMQ_CURVE_SECRETKEY, options_.credentials->secret);
+        router_.set(ZMQ_ZAP_DOMAIN, "stoa");
     }
 
     absl::Status bind() {
@@ -129,12 +144,16 @@ private:
     }
 
     void turn(long timeout) {
-        pollfd items[] = {{commandsFd(), POLLIN, 0}, {wakeFd(), POLLIN, 0}, {router_.fd(), POLLIN, 0}};
+        pollfd items[] = {{commandsFd(), POLLIN, 0},
+                          {wakeFd(), POLLIN, 0},
+                          {zap_ ? zap_->fd() : -1, POLLIN, 0},
+                          {router_.fd(), POLLIN, 0}};
         if (unread_ && !clock_.paused()) timeout = 0;
-        const nfds_t polled = clock_.paused() ? 2 : 3;
+        const nfds_t polled = clock_.paused() ? 3 : 4;
         if (::poll(items, polled, static_cast<int>(timeout)) < 0 && errno != EINTR) PLOG(FATAL) << "poll";
         if (items[1].revents != 0) lowerWake();
-        if (items[2].revents != 0) unread_ = true;
+        if (items[2].revents != 0) zap_->serve();
+        if (items[3].revents != 0) unread_ = true;
         letOwnerCatchUp(clock_, counters_);
 
         const bool all_read = !clock_.paused() && read();
@@ -156,7 +175,7 @@ private:
     bool read() {
         const Time now = clock_.now();
         for (int i = 0; unread_ && i < kReadAtOnce; ++i) {
-            zeromq::Received received = zeromq::receive(router_, &routing_id_);
+            zeromq::Received received = zeromq::receive(router_, &routing_id_, zap_ ? &principal_ : nullptr);
             if (std::holds_alternative<zeromq::NoMessage>(received)) {
                 unread_ = false;
                 break;
@@ -170,9 +189,18 @@ private:
             }
             Frame& frame = std::get<Frame>(received);
             counters_.bytes_in += kFrameHeaderSize + frame.bodySize();
+            if (zap_) (routing_id_ += kPrincipalFollows) += principal_;
+            const std::size_t known = out_.arrivals.size();
             table_.onFrame(routing_id_, std::move(frame), now, out_);
+            if (zap_) namePrincipal(known);
         }
         return !unread_;
+    }
+
+    void namePrincipal(std::size_t from) {
+        for (std::size_t i = from; i < out_.arrivals.size(); ++i) {
+            if (auto* opened = std::get_if<arrival::Opened>(&out_.arrivals[i])) opened->principal = principal_;
+        }
     }
 
     void carryOutCommands() {
@@ -191,7 +219,7 @@ private:
 
     void transmit() {
         for (const SessionTable::FrameTo& to : out_.frames) {
-            if (zeromq::send(router_, &to.connection, to.frame)) {
+            if (zeromq::send(router_, zap_ ? &(routing_id_ = routingIdOf(to.connection)) : &to.connection, to.frame)) {
                 counters_.bytes_out += kFrameHeaderSize + to.frame.bodySize();
             } else {
                 ++counters_.unsent; // as if lost on the way: the session sends it again
@@ -206,6 +234,7 @@ private:
 
     // The network thread's, once it runs.
     zeromq::Context context_;
+    std::optional<ZapDesk> zap_; // asked by the router's connections
     zeromq::Socket router_;
     bool unread_ = true; // something may be there to be read
     SessionTable table_;
@@ -213,6 +242,7 @@ private:
     WireCounters counters_;
     SessionTable::Output out_;
     std::string routing_id_;
+    std::string principal_; // of whom the last message came from, where there are credentials
     int rounds_ = 0;
 };
 

@@ -14,9 +14,13 @@
 // With epoch 0 it is a standby's: peers open their sessions and wait. lead() gives all of them the epoch; who is deposed
 // ends the Acceptor.
 //
+// With credentials, nobody is heard whose key they don't admit, all is encrypted, and Opened tells the principal. A session
+// is his who opened it: frames of another principal in his name are another connection's.
+//
 // What isn't a frame is counted by reason, logged with its sender at a limited rate, and dropped.
 #pragma once
 
+#include "protocol/credentials/credentials.h"
 #include "protocol/session.h"
 #include "protocol/wire/counters.h"
 
@@ -35,6 +39,7 @@ struct AcceptorOptions {
     std::uint16_t port = 5052;              // 0: any free one
     std::uint64_t epoch = 1;                // the leader's, greater than that of any leader before; 0: a standby
     SessionOptions session = {};
+    SharedCredentials credentials = {}; // whom to admit; null: everybody
     // How long the end waits for goodbyes to arrive. Zero: none are said, as in a crash.
     Duration linger = std::chrono::seconds(1);
     int io_threads = 1;

@@ -14,7 +14,10 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <deque>
+#include <mutex>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -36,6 +39,8 @@ constexpr int kHeartbeatMilliseconds = 5'000;
 constexpr int kHeartbeatTimeoutMilliseconds = 15'000;
 constexpr int kReconnectMilliseconds = 100;
 constexpr int kReconnectMostMilliseconds = 2'000;
+// A master that is killed may leave a handshake unfinished, but not so many after another.
+constexpr int kVainHandshakes = 5;
 
 // A name nobody else has, by which the acceptor knows this Dialer over all its connections. Its first byte isn't 0, which
 // ZeroMQ keeps for names of its own; its length spares the copies an allocation.
@@ -126,6 +131,11 @@ public:
 
     std::uint64_t highestEpoch() const { return highest_epoch_.load(); }
 
+    std::optional<std::string> refusal() const {
+        const std::lock_guard lock(refusal_mutex_);
+        return refusal_;
+    }
+
     void raiseEpoch(std::uint64_t epoch) {
         raiseTo(epoch);
         wake();
@@ -150,15 +160,22 @@ private:
         zeromq::setBounds(dealer_);
         dealer_.set(ZMQ_ROUTING_ID, routing_id_);
         dealer_.set(ZMQ_LINGER, 0);
+        if (options_.credentials) {
+            dealer_.set(ZMQ_CURVE_SERVERKEY, options_.credentials->server);
+            dealer_.set(ZMQ_CURVE_PUBLICKEY, options_.credentials->public_key);
+            dealer_.set(ZMQ_CURVE_SECRETKEY, options_.credentials->secret);
+        }
         dealer_.set(ZMQ_HEARTBEAT_IVL, kHeartbeatMilliseconds);
         dealer_.set(ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMilliseconds);
         dealer_.set(ZMQ_HEARTBEAT_TTL, kHeartbeatTimeoutMilliseconds);
         dealer_.set(ZMQ_RECONNECT_IVL, kReconnectMilliseconds);
         dealer_.set(ZMQ_RECONNECT_IVL_MAX, kReconnectMostMilliseconds);
-        // Tells when a connection stands, so that a restarted master is asked at once whether it knows the sessions.
+        // Tells when a connection stands, so that a restarted master is asked at once whether it knows the sessions, and
+        // when none can.
         const std::string events = concat("inproc://events-", ++sockets_opened_);
-        CHECK_EQ(zmq_socket_monitor(dealer_.get(), events.c_str(), ZMQ_EVENT_HANDSHAKE_SUCCEEDED), 0)
-            << zmq_strerror(errno);
+        constexpr int kWanted = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+        CHECK_EQ(zmq_socket_monitor(dealer_.get(), events.c_str(), kWanted), 0) << zmq_strerror(errno);
         monitor_ = zeromq::Socket(context_, ZMQ_PAIR);
         monitor_.set(ZMQ_LINGER, 0);
         CHECK_EQ(zmq_connect(monitor_.get(), events.c_str()), 0) << zmq_strerror(errno);
@@ -240,23 +257,61 @@ private:
         reveal();
     }
 
-    // Handshakes after a socket's first: the connection was lost and stands again, perhaps with another master.
+    // An event is a number and a value, and as a second part the address.
     void readEvents() {
-        for (;;) {
-            zmq_msg_t part;
-            zmq_msg_init(&part);
-            if (zmq_msg_recv(&part, monitor_.get(), ZMQ_DONTWAIT) < 0) {
-                zmq_msg_close(&part);
-                return;
-            }
-            const bool event = zmq_msg_more(&part) != 0; // the second part is the address
-            zmq_msg_close(&part);
-            if (!event || ++handshakes_ == 1) continue;
-            for (std::uint32_t i = 0; i < channels_.size(); ++i) {
-                channels_[i].session.probe();
-                touch(i);
+        std::vector<std::string> parts;
+        while (zeromq::receiveParts(monitor_, parts)) {
+            std::uint16_t event = 0;
+            std::uint32_t value = 0;
+            if (parts.front().size() != sizeof event + sizeof value) continue;
+            std::memcpy(&event, parts.front().data(), sizeof event);
+            std::memcpy(&value, parts.front().data() + sizeof event, sizeof value);
+            if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+                onHandshake();
+            } else {
+                onVainHandshake(event, value);
             }
         }
+    }
+
+    // After a socket's first, the connection was lost and stands again, perhaps with another master.
+    void onHandshake() {
+        vain_handshakes_ = 0;
+        refuse(std::nullopt);
+        if (++handshakes_ == 1) return;
+        for (std::uint32_t i = 0; i < channels_.size(); ++i) {
+            channels_[i].session.probe();
+            touch(i);
+        }
+    }
+
+    void onVainHandshake(std::uint16_t event, std::uint32_t value) {
+        ++vain_handshakes_;
+        const std::string master = concat("the master at ", options_.address);
+        const bool mechanism =
+            event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH;
+        if (mechanism && !options_.credentials) {
+            refuse(concat(master, " admits only whom it knows: give it a credential (--credentials=FILE of a daemon; "
+                                  "--credential=FILE or STOA_CREDENTIAL of a command or framework)"));
+        } else if (mechanism) {
+            refuse(concat(master, " takes no credentials, and so isn't the one that those of \"",
+                          options_.credentials->principal, "\" are for: was it started without --credentials?"));
+        } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+            refuse(concat(master, " doesn't admit \"", options_.credentials ? options_.credentials->principal : "",
+                          "\": its credentials name no such principal, or with another key"));
+        } else if (options_.credentials && vain_handshakes_ >= kVainHandshakes) {
+            refuse(concat(master, " can't prove to be the one that the credential of \"",
+                          options_.credentials->principal, "\" is for: its key is another one than \"server\" there"));
+        }
+    }
+
+    void refuse(std::optional<std::string> why) {
+        {
+            const std::lock_guard lock(refusal_mutex_);
+            if (refusal_ == why) return;
+            refusal_ = why;
+        }
+        if (why) ringOwner();
     }
 
     // True when nothing is left to be read.
@@ -386,6 +441,8 @@ private:
     std::vector<std::uint64_t> sessions_of_owner_; // by channel, as the owner has taken them; 0: none
 
     std::atomic<std::uint64_t> highest_epoch_; // shared with the owner
+    mutable std::mutex refusal_mutex_;
+    std::optional<std::string> refusal_; // likewise, under the mutex
 
     // The network thread's, once it runs.
     zeromq::Context context_;
@@ -397,6 +454,7 @@ private:
     zeromq::Socket monitor_;
     std::uint64_t sockets_opened_ = 0;
     std::uint64_t handshakes_ = 0; // of this socket
+    int vain_handshakes_ = 0;      // since the last that succeeded
     Time opened_at_{};
     SessionCounters session_counters_;
     WireCounters counters_;
@@ -431,6 +489,8 @@ void Dialer::sendIn(std::uint64_t session, Body body, std::uint32_t channel) {
 }
 
 std::uint64_t Dialer::highestEpoch() const { return network_->highestEpoch(); }
+
+std::optional<std::string> Dialer::refusal() const { return network_->refusal(); }
 
 void Dialer::raiseEpoch(std::uint64_t epoch) { network_->raiseEpoch(epoch); }
 

@@ -15,6 +15,7 @@
 // With several channels it holds a session for each over one connection: an agent each, for a program that plays many.
 #pragma once
 
+#include "protocol/credentials/credentials.h"
 #include "protocol/session.h"
 #include "protocol/wire/counters.h"
 
@@ -22,6 +23,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +36,7 @@ struct DialerOptions {
     std::uint64_t highest_epoch = 0;        // frames of a lower one are refused
     std::uint32_t channels = 1;
     SessionOptions session = {};
+    SharedCredentials credentials = {}; // null: none
     // How long the end waits for what was sent to arrive. Zero: no goodbye is said, as in a crash.
     Duration linger = std::chrono::seconds(1);
 };
@@ -59,6 +62,10 @@ public:
     bool send(std::string bytes, std::uint32_t channel = 0) { return send(makeBody(std::move(bytes)), channel); }
     // In the session of that Connected, for who holds messages back; dropped when it is over.
     void sendIn(std::uint64_t session, Body body, std::uint32_t channel = 0);
+
+    // Why nobody there will ever answer as things stand, in the user's words: it wants a credential, doesn't know this one,
+    // or isn't who it should be. eventFd() becomes readable when that is found. It is tried again all the same.
+    std::optional<std::string> refusal() const;
 
     std::uint64_t highestEpoch() const;
     // Another Dialer, or the registry, has seen a higher epoch: refuse what is lower here, too.

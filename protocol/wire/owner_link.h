@@ -88,6 +88,8 @@ protected:
 
     // Takes everything out of `arrivals`.
     void reveal(std::vector<Arrival>& arrivals, std::size_t bytes) { arrivals_.pushAll(arrivals, bytes); }
+    // The owner is to look, though nothing has arrived.
+    void ringOwner() { arrivals_.ring(); }
 
 private:
     bool ownerIsBehind() const { return arrivals_.atLeast(bounds_.most_arrivals, bounds_.most_arrival_bytes); }

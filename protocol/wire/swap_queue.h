@@ -58,9 +58,16 @@ public:
         bytes_ += bytes;
     }
 
+    // Readable until the next take(), though nothing is there to be taken.
+    void ring() {
+        const std::lock_guard lock(mutex_);
+        rung_ = true;
+        signal_.raise();
+    }
+
     std::vector<Item> take() {
         const std::lock_guard lock(mutex_);
-        if (!items_.empty()) signal_.lower();
+        if (std::exchange(rung_, false) || !items_.empty()) signal_.lower();
         bytes_ = 0;
         return std::exchange(items_, {});
     }
@@ -75,6 +82,7 @@ private:
     Signal signal_;
     std::vector<Item> items_;
     std::size_t bytes_ = 0;
+    bool rung_ = false;
 };
 
 } // namespace stoa

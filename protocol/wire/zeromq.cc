@@ -36,6 +36,10 @@ public:
         const char* address = zmq_msg_gets(&part_, "Peer-Address");
         return address == nullptr ? "an unknown address" : address;
     }
+    std::string principal() {
+        const char* user = zmq_msg_gets(&part_, "User-Id");
+        return user == nullptr ? "" : user;
+    }
 
 private:
     zmq_msg_t part_;
@@ -126,7 +130,7 @@ void setBounds(Socket& socket) {
     socket.set(ZMQ_BACKLOG, kBacklog);
 }
 
-Received receive(const Socket& socket, std::string* routing_id) {
+Received receive(const Socket& socket, std::string* routing_id, std::string* principal) {
     Part header;
     if (routing_id != nullptr) {
         Part id;
@@ -136,6 +140,7 @@ Received receive(const Socket& socket, std::string* routing_id) {
     }
     // The parts of a message arrive together, so what follows the first is there.
     if (!header.receive(socket.get())) return NoMessage();
+    if (principal != nullptr) *principal = header.principal();
     Part body;
     const bool has_body = header.more() && body.receive(socket.get());
     bool too_many = false;
@@ -159,6 +164,22 @@ bool send(const Socket& socket, const std::string* routing_id, const Frame& fram
     const FrameHeader header = encodeHeader(frame);
     if (!sendBytes(socket.get(), {header.data(), header.size()}, frame.body ? ZMQ_SNDMORE : 0)) return false;
     return !frame.body || sendBody(socket.get(), frame.body);
+}
+
+bool receiveParts(const Socket& socket, std::vector<std::string>& parts) {
+    parts.clear();
+    for (;;) {
+        Part part;
+        if (!part.receive(socket.get())) return false;
+        parts.emplace_back(part.bytes());
+        if (!part.more()) return true;
+    }
+}
+
+void sendParts(const Socket& socket, const std::vector<std::string>& parts) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (!sendBytes(socket.get(), parts[i], i + 1 < parts.size() ? ZMQ_SNDMORE : 0)) return;
+    }
 }
 
 } // namespace stoa::zeromq

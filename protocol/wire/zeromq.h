@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace stoa::zeromq {
 
@@ -61,10 +62,15 @@ struct Malformed {
 };
 using Received = std::variant<NoMessage, Frame, Malformed>;
 
-// A ROUTER's messages begin with the sender's routing id, which goes to `routing_id`; pass nullptr for a DEALER's.
-Received receive(const Socket& socket, std::string* routing_id);
+// A ROUTER's messages begin with the sender's routing id, which goes to `routing_id`; pass nullptr for a DEALER's. The
+// principal whom a CURVE server admitted goes to `principal`, where it is asked for.
+Received receive(const Socket& socket, std::string* routing_id, std::string* principal = nullptr);
 
 // False: the queue is full, or (ROUTER) nobody of that routing id is there.
 bool send(const Socket& socket, const std::string* routing_id, const Frame& frame);
+
+// Whole messages as they are. False: none is there.
+bool receiveParts(const Socket& socket, std::vector<std::string>& parts);
+void sendParts(const Socket& socket, const std::vector<std::string>& parts);
 
 } // namespace stoa::zeromq
