@@ -153,7 +153,7 @@ absl::Status Daemon::openParts() {
     collect.policy.age = options_.gc_delay;
     collect.every = std::clamp<Duration>(options_.gc_delay / 10, std::chrono::seconds(1), std::chrono::minutes(1));
     collector_ = std::make_unique<Collector>(std::move(collect));
-    fetcher_ = std::make_unique<Fetcher>(Fetcher::Options{});
+    fetcher_ = std::make_unique<Fetcher>(Fetcher::Options{.credentials = options_.credentials});
 
     if (options_.enforce_disk)
         disk_ = std::make_unique<DiskWatch>(std::max<Duration>(options_.disk_watch_every, std::chrono::seconds(1)));
@@ -182,6 +182,8 @@ absl::Status Daemon::openParts() {
         if (one.running || one.launching) doors.live.insert(Sandboxes::relative(one.key));
     }
     doors.executors = &executors_;
+    doors.credentials = options_.credentials;
+    doors.names = {options_.ip, hostname()};
     auto opened = Doors::start(std::move(doors));
     if (!opened.ok()) return opened.status();
     doors_ = *std::move(opened);
@@ -193,6 +195,7 @@ absl::Status Daemon::openParts() {
     dial.highest_epoch = state_->highestEpoch();
     dial.every_master = true;
     dial.following.spread = options_.registration_spread;
+    dial.credentials = options_.credentials;
     auto masters = MasterLinks::create(std::move(dial));
     if (!masters.ok()) return invalid("--master: ", toStd(masters.status().message()));
     masters_ = *std::move(masters);
@@ -206,14 +209,15 @@ absl::Status Daemon::openParts() {
     return absl::OkStatus();
 }
 
+std::string Daemon::hostname() const {
+    if (!options_.hostname.empty()) return options_.hostname;
+    char name[256] = {};
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
 std::pair<Address, std::string> Daemon::addressAndHostname() const {
-    std::string hostname = options_.hostname;
-    if (hostname.empty()) {
-        char name[256] = {};
-        hostname = ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
-    }
     const bool any = options_.ip == "0.0.0.0" || options_.ip == "::";
-    return {{any ? hostname : options_.ip, doors_->port()}, hostname};
+    return {{any ? hostname() : options_.ip, doors_->port()}, hostname()};
 }
 
 absl::Status Daemon::startCore(std::vector<Record> records, std::vector<launcher_says::KnownContainer> containers) {
@@ -345,6 +349,7 @@ void Daemon::takeFromMaster() {
             step(MasterGone{});
         }
     }
+    if (failure_.ok()) failure_ = masters_->refused();
 }
 
 void Daemon::carryOut() {

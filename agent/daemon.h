@@ -59,6 +59,7 @@ struct DaemonOptions {
     Duration gc_delay = std::chrono::hours(24 * 7);
     std::string version;
     std::vector<std::pair<std::string, std::string>> flags; // as /flags shows them
+    SharedCredentials credentials; // who this agent is, and whom its door admits; null: everybody
 };
 
 void blockSignals();
@@ -74,6 +75,7 @@ private:
     absl::Status makeDirectories();
     absl::Status openParts();
     absl::Status startCore(std::vector<Record> records, std::vector<launcher_says::KnownContainer> containers);
+    std::string hostname() const;
     std::pair<Address, std::string> addressAndHostname() const;
 
     bool waitForEvents(); // false: asked to stop, tasks go on

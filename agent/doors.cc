@@ -19,12 +19,13 @@ absl::StatusOr<std::unique_ptr<Doors>> Doors::start(Options options) {
     server.port = doors->options_.port;
     auto started = http::Server::start(std::move(server), doors->routes());
     if (!started.ok()) return started.status();
+    (*started)->post([to = doors.get(), port = (*started)->port()] { to->own_port_ = port; });
     doors->server_ = *std::move(started);
     return doors;
 }
 
 Doors::Doors(Options options)
-    : options_(std::move(options)), view_(std::make_shared<View>()),
+    : options_(std::move(options)), gate_(options_.credentials), view_(std::make_shared<View>()),
       follower_(std::make_unique<Follower>(options_.sandboxes)) {
     view_->live = options_.live;
     view_->started = wallTime();
@@ -36,6 +37,7 @@ http::Router Doors::routes() {
     http::Router router;
     router.strip("/agent(1)");
     router.strip("/slave(1)");
+    router.guard([this](const http::Request& request, std::string_view path) { return refuse(request, path); });
     router.get("/health", [](const http::Request&) { return http::textResponse(200, ""); });
     router.get("/state", [this](const http::Request&) { return http::jsonResponse(view_->stateJson(options_.flags)); });
     router.get("/flags", [this](const http::Request&) {
@@ -50,6 +52,21 @@ http::Router Doors::routes() {
     addUploads(router);
     if (options_.executors != nullptr) options_.executors->addTo(router);
     return router;
+}
+
+std::optional<http::Response> Doors::refuse(const http::Request& request, std::string_view path) {
+    if (gate_.open() || path == "/health") return std::nullopt;
+    if (path == "/api/v1/executor" && options_.executors != nullptr) return std::nullopt;
+    // What tasks want, another agent fetches: from the port that the request came to, by one of our names.
+    if (http::fetchedByAgents(path)) {
+        const std::string_view host = request.header("Host");
+        for (const std::string& name : options_.names) {
+            const bool brackets = name.find(':') != std::string::npos;
+            const std::string self = concat(brackets ? "[" : "", name, brackets ? "]:" : ":", own_port_);
+            if (host == self && gate_.fromAgent(request, self)) return std::nullopt;
+        }
+    }
+    return gate_.refuse(request, {Right::kFramework, Right::kOperator});
 }
 
 std::string sandboxOf(const ExecutorKey& key) {

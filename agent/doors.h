@@ -15,6 +15,8 @@
 #include "agent/core/agent.h"
 #include "agent/doors_executors.h"
 #include "agent/follower.h"
+#include "protocol/credentials/credentials.h"
+#include "protocol/http/gate.h"
 #include "protocol/http/server.h"
 #include "protocol/leader/master_links.h"
 
@@ -25,8 +27,10 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -54,7 +58,10 @@ public:
         std::uint64_t upload_bytes = std::uint64_t{1} << 30;      // of one file
         std::uint64_t all_upload_bytes = std::uint64_t{10} << 30; // of all; beyond: 507
         std::vector<std::pair<std::string, std::string>> flags;   // as /flags shows them
-        ExecutorDoor* executors = nullptr;                        // served here; absent: nobody asks for it
+        // Whom to admit; null: everybody. /health is open all the same, and executors have tokens of their own.
+        SharedCredentials credentials;
+        std::vector<std::string> names;    // of this machine, as others call it in URLs: for what agents fetch from it
+        ExecutorDoor* executors = nullptr; // served here; absent: nobody asks for it
         std::set<std::string> live; // sandboxes still written to, of a former agent's tasks, until show() tells of them
     };
     static constexpr std::size_t kMostEnded = 1000; // tasks kept for /state after their end; the oldest goes
@@ -75,9 +82,12 @@ private:
     void addFiles(http::Router& router);
     void addUploads(http::Router& router);
     void followOutput(http::Request request, http::Responder responder);
+    std::optional<http::Response> refuse(const http::Request& request, std::string_view path);
 
     const Options options_;
-    std::shared_ptr<View> view_; // the server's thread's
+    http::Gate gate_;            // the server's thread's
+    std::uint16_t own_port_ = 0; // likewise
+    std::shared_ptr<View> view_; // likewise
     // In this order: the server, and with it every stream, ends before the follower.
     std::unique_ptr<Follower> follower_;
     std::unique_ptr<http::Server> server_;

@@ -2,6 +2,8 @@
 // file://. It works on threads of its own and as the task's user, so that a file:// input reads nothing that the user
 // couldn't, and what it writes is the user's.
 //
+// From another agent's door it asks in the agent's name, by a code that is good for that URL alone: a URL may lead anywhere.
+//
 //   Fetcher fetcher({.threads = 4});
 //   fetcher.submit({key, spec.inputs, sandbox, uid, gid});
 //   poll(fetcher.eventFd()) … for (Fetcher::Result& result : fetcher.take()) …
@@ -10,6 +12,8 @@
 #pragma once
 
 #include "protocol/codec/task_body.h"
+#include "protocol/credentials/credentials.h"
+#include "protocol/http/client.h"
 #include "protocol/unique_fd.h"
 #include "protocol/units.h"
 
@@ -35,6 +39,7 @@ public:
         std::size_t threads = 4;
         std::size_t most_jobs = 10'000;                   // waiting; beyond, a job fails at once
         Duration idle_timeout = std::chrono::seconds(30); // without a byte
+        SharedCredentials credentials = {};               // the agent's; null: none
     };
     struct Job {
         TaskKey key;
@@ -66,6 +71,7 @@ private:
 
     void work();
     absl::Status fetchAll(const Job& job, const Cancel& cancel) const;
+    void addAuthorization(http::ClientRequest& request) const;
 
     const Options options_;
     UniqueFd event_;

@@ -17,7 +17,7 @@ DEFINE_string(
     "host:port of the master's ZeroMQ socket; or zk://host:port,host:port/path, where masters elect a leader");
 DEFINE_string(registration_spread, "500ms",
               "after a fail-over the agent registers within this time, at random, so that all don't at once");
-DEFINE_string(ip, "127.0.0.1", "address of the HTTP door; beyond loopback it needs --insecure");
+DEFINE_string(ip, "127.0.0.1", "address of the HTTP door; beyond loopback it needs --credentials or --insecure");
 DEFINE_int32(port, 5051, "port of the HTTP door; 0: any free one");
 DEFINE_string(port_file, "", "file into which the HTTP door's port is written when it is open");
 DEFINE_string(hostname, "", "name under which the agent is known; empty: the machine's");
@@ -54,6 +54,10 @@ DEFINE_string(executor_reregistration_timeout, "2s",
 DEFINE_string(executor_shutdown_grace_period, "5s",
               "between an executor's shutdown and SIGKILL, where the executor doesn't say otherwise");
 DEFINE_string(gc_delay, "168h", "age at which an ended task's sandbox is removed; less as the disk fills");
+DEFINE_string(
+    credentials, "",
+    "file that says who this agent is to the masters, and which principals its door admits (`stoa credentials "
+    "new` makes it); empty: nobody has to prove who he is");
 DEFINE_bool(insecure, false, "allow an HTTP door beyond loopback though nobody has to prove who he is");
 
 namespace {
@@ -77,7 +81,8 @@ std::filesystem::path besideThisProgram(const char* name) {
 
 stoa::agent::DaemonOptions optionsFromFlags() {
     stoa::agent::DaemonOptions options;
-    stoa::command_line::requireLoopback(FLAGS_ip, FLAGS_insecure);
+    options.credentials = stoa::command_line::credentials(FLAGS_credentials, stoa::CredentialsOf::kClientWithDoor);
+    stoa::command_line::requireLoopback(FLAGS_ip, FLAGS_insecure, options.credentials);
     if (FLAGS_output_cap < 4096) usageError("--output_cap: at least 4096 bytes");
     if (FLAGS_pids_limit < 0) usageError("--pids_limit: 0 or more");
     options.master = FLAGS_master;

@@ -132,7 +132,7 @@ absl::Status Daemon::open() {
     serving.host = options_.ip;
     serving.port = options_.port;
     absl::StatusOr<std::unique_ptr<HttpDoor>> http =
-        HttpDoor::start(std::move(serving), std::move(identity), questions_, calls_);
+        HttpDoor::start(std::move(serving), std::move(identity), questions_, calls_, options_.credentials);
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
     options_.core.address = {host, http_->port()};
@@ -141,11 +141,12 @@ absl::Status Daemon::open() {
     AcceptorOptions accepting;
     accepting.bind_address = options_.ip;
     accepting.port = options_.zmq_port;
+    accepting.credentials = options_.credentials;
     accepting.epoch = registry_ ? registry_->epoch() : 0;
     absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::create(accepting);
     if (!acceptor.ok()) return acceptor.status();
     acceptor_ = *std::move(acceptor);
-    wire_ = std::make_unique<WireDoor>(*acceptor_);
+    wire_ = std::make_unique<WireDoor>(*acceptor_, options_.credentials);
     http_->setWirePort(acceptor_->boundPort());
 
     if (registry_) {

@@ -49,6 +49,7 @@ struct DaemonOptions {
     Options core;                                           // but for what the registry and the ports say
     std::vector<std::pair<std::string, std::string>> flags; // as /flags shows them
     std::string version;
+    SharedCredentials credentials; // whom both doors admit; null: everybody
 };
 
 // Blocks the signals that run() waits for, in the calling thread and those it starts.

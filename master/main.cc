@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-DEFINE_string(ip, "127.0.0.1", "address of both doors; beyond loopback it needs --insecure");
+DEFINE_string(ip, "127.0.0.1", "address of both doors; beyond loopback it needs --credentials or --insecure");
 DEFINE_string(advertise_host, "", "host that others are told; empty: the ip, or the machine's name for 0.0.0.0");
 DEFINE_int32(port, 5050, "port of the HTTP door; 0: any free one");
 DEFINE_int32(zmq_port, 5052, "port that agents and frameworks dial; 0: any free one");
@@ -30,6 +30,10 @@ DEFINE_string(offer_timeout, "60s", "an offer that nobody answers is taken back 
 DEFINE_string(allocator, "drf", "who is offered what: drf, spread, or the path of a module's shared object");
 DEFINE_string(allocator_parameters, "", "the allocator module's own parameters");
 DEFINE_string(weights, "", "weights of roles, e.g. \"batch=2,web=0.5\"; others have 1. They are kept");
+DEFINE_string(
+    credentials, "",
+    "file of this master's key and of the principals that it admits (`stoa credentials new` makes it); empty: "
+    "nobody has to prove who he is");
 DEFINE_bool(insecure, false, "allow doors beyond loopback though nobody has to prove who he is");
 
 namespace {
@@ -60,7 +64,8 @@ std::map<std::string, double> weightsOf(const std::string& text) {
 
 stoa::master::DaemonOptions optionsFromFlags() {
     stoa::master::DaemonOptions options;
-    stoa::command_line::requireLoopback(FLAGS_ip, FLAGS_insecure);
+    options.credentials = stoa::command_line::credentials(FLAGS_credentials, stoa::CredentialsOf::kMaster);
+    stoa::command_line::requireLoopback(FLAGS_ip, FLAGS_insecure, options.credentials);
     if (FLAGS_work_dir.empty()) usageError("--work_dir: name the directory of the master's registry");
     options.ip = FLAGS_ip;
     options.advertise_host = FLAGS_advertise_host;

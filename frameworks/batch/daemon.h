@@ -25,6 +25,7 @@ struct DaemonOptions {
     std::string role = "*";
     // A task whose agent is unreachable for so long is started elsewhere.
     Duration unreachable_patience = std::chrono::minutes(10);
+    std::string credentials; // file of who this framework is, and whom its HTTP door admits; empty: everybody
     // Jobs' tasks outlive this process for so long.
     Duration failover_timeout = std::chrono::hours(24 * 7);
 };

@@ -67,7 +67,7 @@ std::string userNamed(uid_t uid) {
 } // namespace
 
 absl::StatusOr<std::unique_ptr<Door>> Door::open(const Options& options, std::function<bool(Input)> ask) {
-    std::unique_ptr<Door> door(new Door(std::move(ask)));
+    std::unique_ptr<Door> door(new Door(std::move(ask), options.credentials));
     http::ServerOptions tcp;
     tcp.host = options.host;
     tcp.port = options.port;
@@ -96,6 +96,12 @@ Door::~Door() {
 
 http::Router Door::routes(bool may_submit) {
     http::Router router;
+    if (!may_submit) {
+        router.guard([this](const http::Request& request, std::string_view path) -> std::optional<http::Response> {
+            if (path == "/health") return std::nullopt;
+            return gate_.refuse(request, {Right::kFramework, Right::kOperator});
+        });
+    }
     router.get("/health", [](const http::Request&) { return http::textResponse(200, ""); });
     router.defer("GET", "/api/stoa/jobs", [this](const http::Request& request, http::Responder responder) {
         ListJobs list;

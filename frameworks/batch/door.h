@@ -13,6 +13,8 @@
 #pragma once
 
 #include "frameworks/batch/queue.h"
+#include "protocol/credentials/credentials.h"
+#include "protocol/http/gate.h"
 #include "protocol/http/server.h"
 
 #include <absl/status/statusor.h>
@@ -32,6 +34,7 @@ public:
         std::string host = "127.0.0.1";
         std::uint16_t port = 0; // 0: any free one
         std::string unix_socket;
+        SharedCredentials credentials; // whom the TCP port admits, a framework's or an operator's; null: everybody
     };
 
     // `ask` takes an input for the queue; called on the servers' threads. False: the framework is ending.
@@ -42,7 +45,8 @@ public:
     void answer(Answer answer);
 
 private:
-    explicit Door(std::function<bool(Input)> ask) : ask_(std::move(ask)) {}
+    Door(std::function<bool(Input)> ask, SharedCredentials credentials)
+        : ask_(std::move(ask)), gate_(std::move(credentials)) {}
     http::Router routes(bool may_submit);
     // The number under which the responder waits.
     RequestId keep(http::Responder responder);
@@ -56,6 +60,7 @@ private:
     void onJob(const http::Request& request, http::Responder responder, bool may_submit);
 
     const std::function<bool(Input)> ask_;
+    http::Gate gate_;  // the TCP server's thread's
     std::mutex mutex_; // guards what follows
     RequestId last_request_ = 0;
     std::map<RequestId, http::Responder> waiting_;

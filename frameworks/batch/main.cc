@@ -12,12 +12,17 @@ DEFINE_string(
     master, "127.0.0.1:5052",
     "host:port of the master's ZeroMQ socket; or zk://host:port,host:port/path, where masters elect a leader");
 DEFINE_string(work_dir, "/var/lib/stoa/batch", "the framework's directory: its queue, and the socket of its door");
-DEFINE_string(ip, "127.0.0.1", "address of the HTTP door for those who only look; beyond loopback it needs --insecure");
+DEFINE_string(ip, "127.0.0.1",
+              "address of the HTTP door for those who only look; beyond loopback it needs --credentials "
+              "or --insecure");
 DEFINE_int32(port, 0, "port of the HTTP door; 0: any free one");
 DEFINE_string(name, "batch", "name of the framework, for people");
 DEFINE_string(role, "*", "role under which it is offered resources");
 DEFINE_string(unreachable_patience, "10m",
               "a task whose agent is unreachable for this long is started elsewhere, and ended there if it comes back");
+DEFINE_string(credentials, "",
+              "file that says who this framework is to the masters, and which principals its HTTP door admits (`stoa "
+              "credentials new` makes it); empty: nobody has to prove who he is");
 DEFINE_bool(insecure, false, "allow an HTTP door beyond loopback though nobody has to prove who he is");
 
 namespace {
@@ -25,8 +30,11 @@ namespace {
 constexpr char kThisFile[] = "batch/main";
 
 stoa::batch::DaemonOptions optionsFromFlags() {
-    stoa::command_line::requireLoopback(FLAGS_ip, FLAGS_insecure);
     stoa::batch::DaemonOptions options;
+    options.credentials = FLAGS_credentials;
+    stoa::command_line::requireLoopback(
+        FLAGS_ip, FLAGS_insecure,
+        stoa::command_line::credentials(FLAGS_credentials, stoa::CredentialsOf::kClientWithDoor));
     options.master = FLAGS_master;
     options.work_dir = FLAGS_work_dir;
     options.host = FLAGS_ip;

@@ -51,6 +51,7 @@ absl::StatusOr<std::string> BatchClient::ask(const std::string& method, const st
     request.body = std::move(body);
     request.timeout = kWatch;
     if (!request.body.empty()) request.headers = {{"Content-Type", "application/json"}};
+    if (socket_.empty()) master_.identify(request); // through the socket the kernel says who asks
     absl::StatusOr<http::ClientResponse> response = http::fetch(request);
     if (!response.ok()) {
         if (!absl::IsUnavailable(response.status())) return response.status();

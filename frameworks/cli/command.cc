@@ -2,6 +2,7 @@
 
 #include "protocol/boot_clock.h"
 #include "protocol/http/client.h"
+#include "protocol/http/gate.h"
 #include "protocol/leader/detector.h"
 #include "protocol/strings.h"
 
@@ -35,7 +36,19 @@ int fail(std::string_view message, int code) {
 absl::StatusOr<MasterClient> MasterClient::find(const Context& context) {
     absl::StatusOr<MasterAddress> address = findMaster(context.master, clusterDirectory(context.directory));
     if (!address.ok()) return address.status();
-    return MasterClient(*std::move(address));
+    MasterClient client(*std::move(address));
+    client.credential_file_ = context.credential;
+    const char* set = std::getenv("STOA_CREDENTIAL");
+    if (client.credential_file_.empty() && set != nullptr) client.credential_file_ = set;
+    if (client.credential_file_.empty()) return client;
+    absl::StatusOr<SharedCredentials> read = readCredentials(client.credential_file_, CredentialsOf::kClient);
+    if (!read.ok()) return read.status();
+    client.credentials_ = *std::move(read);
+    return client;
+}
+
+void MasterClient::identify(http::ClientRequest& request) const {
+    if (credentials_) request.headers.emplace_back("Authorization", http::basicAuthorization(*credentials_));
 }
 
 absl::StatusOr<http::ClientResponse> MasterClient::ask(const std::string& target) const {
@@ -48,7 +61,10 @@ absl::StatusOr<http::ClientResponse> MasterClient::ask(const std::string& target
             if (!leader.ok()) return leader.status();
             address_.http = "http://" + leader->httpAddress();
         }
-        absl::StatusOr<http::ClientResponse> response = http::get(address_.http + target);
+        http::ClientRequest request;
+        request.url = address_.http + target;
+        identify(request);
+        absl::StatusOr<http::ClientResponse> response = http::fetch(request);
         // One that was killed is named until its session with ZooKeeper has expired.
         const bool away = response.ok() ? response->status == 503 : absl::IsUnavailable(response.status());
         if (away && !address_.zookeeper.empty() && bootTime() < end) {
@@ -73,6 +89,11 @@ absl::StatusOr<rapidjson::Document> MasterClient::get(const std::string& target)
         if (!absl::IsUnavailable(response.status()) || address_.http.empty()) return response.status();
         return absl::UnavailableError(
             concat("no master answers at ", address_.http, "; `stoa up` starts a cluster, --master names another one"));
+    }
+    if (response->status == 401 || response->status == 403) {
+        return absl::PermissionDeniedError(concat(
+            address_.http, ": ", trimmed(response->body),
+            credentials_ ? concat(" (given: \"", credentials_->principal, "\", of ", credential_file_, ")") : ""));
     }
     if (!response->ok()) {
         return absl::InternalError(concat(url, ": ", response->status, " ", response->body.substr(0, 500)));

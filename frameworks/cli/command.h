@@ -5,6 +5,7 @@
 
 #include "frameworks/cli/cluster.h"
 #include "frameworks/cli/json.h"
+#include "protocol/credentials/credentials.h"
 #include "protocol/http/client.h"
 
 #include <absl/status/status.h>
@@ -32,12 +33,13 @@ inline constexpr int kInterrupted = 130; // given up by a second ctrl-C
 struct Context {
     std::string master;
     std::string directory;
+    std::string credential; // a file
     bool json = false;
     std::optional<std::vector<std::string>> command; // what stood behind "--"
     int exit_code = 0;
 };
 
-// --master, --dir, --json: on the application, and on those subcommands that end with somebody else's arguments.
+// --master, --dir, --credential, --json: on the application, and on those subcommands that end with somebody else's arguments.
 void addGlobalOptions(CLI::App& app, Context& context);
 
 void addUp(CLI::App& app, Context& context);
@@ -63,6 +65,7 @@ void addFrameworkNew(CLI::App& group, Context& context);
 void addFrameworkRun(CLI::App& group, Context& context);
 void addAllocator(CLI::App& app, Context& context);
 void addAllocatorNew(CLI::App& group, Context& context);
+void addCredentials(CLI::App& app, Context& context);
 
 // "stoa: <message>" on stderr; returns the code.
 int fail(const absl::Status& status, int code = kFailed);
@@ -78,10 +81,16 @@ public:
     absl::StatusOr<std::string> wireAddress() const;
     const MasterAddress& address() const { return address_; }
 
+    // Who we are, where --credential or STOA_CREDENTIAL says it: for what is asked of this cluster's doors.
+    void identify(http::ClientRequest& request) const;
+    const std::string& credentialFile() const { return credential_file_; } // empty: none; for a framework's driver
+
 private:
     explicit MasterClient(MasterAddress address) : address_(std::move(address)) {}
     absl::StatusOr<http::ClientResponse> ask(const std::string& target) const;
     mutable MasterAddress address_; // its http changes when another master leads
+    std::string credential_file_;
+    SharedCredentials credentials_;
 };
 
 // Fractions and units as people write them: "512", "512M", "2G" (megabytes without a unit).

@@ -175,6 +175,8 @@ int runPlugin(const Context& context, const RunOptions& options, std::vector<std
     if (const absl::Status there = master->get("/version").status(); absl::IsUnavailable(there)) {
         std::cerr << "stoa: " << toStd(there.message()) << "; waiting for it\n";
     }
+    // The plug-in's driver reads it from there.
+    if (!master->credentialFile().empty()) ::setenv("STOA_CREDENTIAL", master->credentialFile().c_str(), 1);
     const std::filesystem::path directory = std::filesystem::path(stateDirectory(options.state)) / name;
     std::error_code error;
     std::filesystem::create_directories(directory, error);

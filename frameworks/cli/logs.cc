@@ -58,10 +58,11 @@ absl::StatusOr<std::uint32_t> countOf(const BatchClient& batch, batch::JobNumber
     return static_cast<std::uint32_t>(integerAt(at(*answer, "job"), "count"));
 }
 
-absl::Status copyFile(const Where& where, const std::string& path, int fd) {
+absl::Status copyFile(const MasterClient& master, const Where& where, const std::string& path, int fd) {
     http::ClientRequest request;
     request.url = sdk::sandboxFile(where.address, where.framework, where.task.value(), path);
     request.timeout = http::kNoTimeout;
+    master.identify(request);
     absl::StatusOr<std::uint64_t> bytes = http::download(request, fd);
     if (bytes.ok()) return absl::OkStatus();
     return absl::Status(bytes.status().code(),
@@ -95,7 +96,7 @@ int logs(const Context& context, const std::string& text, bool follow, bool erro
             follower.ended(); // gives up when the agent stays away
             follower.join();
             if (!follower.problem().empty()) code = fail(follower.problem());
-        } else if (absl::Status status = copyFile(*where, stream, 1); !status.ok()) {
+        } else if (absl::Status status = copyFile(batch->master(), *where, stream, 1); !status.ok()) {
             code = fail(status);
         }
     }
@@ -119,14 +120,14 @@ int fetch(const Context& context, const std::string& text, const std::string& pa
         absl::StatusOr<Where> where = whereIs(*batch, *which, i);
         if (!where.ok()) return fail(where.status());
         if (to == "-") {
-            if (absl::Status status = copyFile(*where, path, 1); !status.ok()) return fail(status);
+            if (absl::Status status = copyFile(batch->master(), *where, path, 1); !status.ok()) return fail(status);
             continue;
         }
         std::string name = to.empty() ? std::filesystem::path(path).filename().string() : to;
         if (const std::size_t at = name.find("%i"); at != std::string::npos) name.replace(at, 2, concat(where->index));
         UniqueFd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
         if (!file) return fail(concat("cannot write ", name, ": ", std::strerror(errno)));
-        if (absl::Status status = copyFile(*where, path, file.get()); !status.ok()) {
+        if (absl::Status status = copyFile(batch->master(), *where, path, file.get()); !status.ok()) {
             ::unlink(name.c_str());
             return fail(status);
         }

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     addGlobalOptions(app, context);
     for (auto add : {addUp,         addDown,     addRun,     addSubmit,    addJobs,      addJob,  addHold,
                      addRelease,    addPriority, addWait,    addLogs,      addFetch,     addKill, addAgents,
-                     addFrameworks, addTasks,    addExplain, addFramework, addAllocator, addMpi}) {
+                     addFrameworks, addTasks,    addExplain, addFramework, addAllocator, addMpi, addCredentials}) {
         add(app, context);
     }
     // What stands behind "--" is a command of the user's, and none of our business.

@@ -92,6 +92,7 @@ public:
 
         sdk::DriverOptions options;
         options.master = wire;
+        options.credential = master_.credentialFile();
         options.name = concat("mpi ", settings_.gang.name);
         options.user = settings_.user;
         options.failover_timeout = kFailoverTimeout;

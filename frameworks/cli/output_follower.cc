@@ -74,6 +74,7 @@ void OutputFollower::run() {
         request.url =
             sdk::outputStream(source_.address, source_.framework, source_.task.value(), source_.which, offset_, true);
         request.cancel_fd = cancel_.get();
+        source_.master.identify(request);
         request.on_data = [&](std::string_view piece) {
             tries_ = 0;
             if (!writeAll(out_, piece)) {

@@ -42,6 +42,7 @@ public:
 
         sdk::DriverOptions options;
         options.master = wire;
+        options.credential = master_.credentialFile();
         options.name = concat("run ", name);
         options.user = user;
         options.failover_timeout = kFailoverTimeout;

@@ -435,6 +435,7 @@ void addUp(CLI::App& app, Context& context) {
     command->add_option("--wait", options->wait_seconds, "seconds in which all must have registered")
         ->capture_default_str();
     command->callback([options, &context] {
+        ::unsetenv("STOA_CREDENTIAL"); // of another cluster's: this one is on loopback, and asks nobody
         const std::string directory = std::filesystem::absolute(clusterDirectory(context.directory)).lexically_normal();
         Up up(*options, directory);
         context.exit_code = up.run(context.json);

@@ -75,6 +75,7 @@ absl::Status Uploader::put(const std::string& path, const std::string& url, bool
     request.url = url;
     request.body_fd = file.get();
     request.timeout = http::kNoTimeout;
+    master_.identify(request);
     absl::StatusOr<http::ClientResponse> response = http::fetch(request);
     if (!response.ok()) return response.status();
     if (!response->ok()) return absl::InternalError(concat("--input: ", path, ": the agent says: ", response->body));

@@ -1,6 +1,7 @@
 #include "frameworks/sdk/driver.h"
 
 #include "protocol/boot_clock.h"
+#include "protocol/credentials/credentials.h"
 #include "protocol/leader/master_links.h"
 #include "protocol/unique_fd.h"
 
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -85,6 +87,13 @@ absl::StatusOr<std::unique_ptr<SchedulerDriver>> SchedulerDriver::start(DriverOp
     if (!readable.ok()) return readable.status();
     MasterLinksOptions dialing;
     dialing.master = state->options.master;
+    std::string credential = state->options.credential;
+    if (const char* set = std::getenv("STOA_CREDENTIAL"); credential.empty() && set != nullptr) credential = set;
+    if (!credential.empty()) {
+        absl::StatusOr<SharedCredentials> read = readCredentials(credential, CredentialsOf::kClient);
+        if (!read.ok()) return read.status();
+        dialing.credentials = *std::move(read);
+    }
     dialing.linger = state->options.linger;
     absl::StatusOr<std::unique_ptr<MasterLinks>> masters = MasterLinks::create(std::move(dialing));
     if (!masters.ok()) return masters.status();
@@ -112,6 +121,7 @@ void SchedulerDriver::run() {
         bool woken = false;
         int masters_fd = -1;
         std::optional<Time> deadline;
+        absl::Status refused;
         {
             std::lock_guard lock(state.mutex);
             if (state.stopping) break;
@@ -136,6 +146,7 @@ void SchedulerDriver::run() {
                 state.send(output);
                 if (!output.drop_session.empty()) break; // the arrivals are those of a session that is no more
             }
+            refused = state.masters->refused();
             told = std::move(output.told);
             posted = std::exchange(state.posted, {});
             if (state.wake_at && *state.wake_at <= now()) {
@@ -144,6 +155,11 @@ void SchedulerDriver::run() {
             }
             masters_fd = state.masters->eventFd();
             deadline = state.wake_at;
+        }
+        if (!refused.ok()) {
+            state.scheduler.error(*this, std::string(refused.message()));
+            abort(refused);
+            continue;
         }
         for (const Told& what : told) tell(what);
         for (std::function<void()>& work : posted) work();

@@ -27,6 +27,9 @@ struct DriverOptions {
     // host:port of the master's ZeroMQ door; or zk://host:port,host:port/path, where masters elect a leader: the driver
     // finds it and follows it.
     std::string master = "127.0.0.1:5052";
+    // The file that says who this framework is to a master that asks (`stoa credentials`); empty: that of STOA_CREDENTIAL,
+    // else none.
+    std::string credential;
     std::string name; // of the framework, for people
     std::string user; // tasks run as this; empty: the agents' unprivileged user
     FrameworkId id;   // of an earlier life whose tasks are to be found again

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -38,6 +39,7 @@ struct HttpCall {
     std::string stream_id; // as the header says; may be empty
     AddressedCall call;
     http::Responder reply;
+    std::optional<std::string> principal = std::nullopt; // who says it; absent where nobody has to prove it
 };
 // A stream has ended, whoever ended it.
 struct HttpGone {

@@ -6,6 +6,7 @@
 #include "master/doors/scheduler_door.h"
 #include "master/doors/standing.h"
 #include "master/page/page.h"
+#include "protocol/http/gate.h"
 #include "protocol/strings.h"
 
 #include <condition_variable>
@@ -20,6 +21,9 @@ struct HttpDoor::Shared {
     std::vector<std::string> masters; // HTTP addresses of all that were heard of
     page::Page page{read->model, read->identity, masters};
     Standing standing;
+    http::Gate gate;
+
+    explicit Shared(SharedCredentials credentials) : gate(std::move(credentials)) {}
 
     std::mutex mutex;
     std::condition_variable applied;
@@ -36,6 +40,18 @@ using http::textResponse;
 
 std::string_view parameter(const Request& request, std::string_view name) {
     return request.parameter(name).value_or(std::string_view());
+}
+
+constexpr std::string_view kSchedulers = "/api/v1/scheduler";
+
+// `path` without the prefix /master.
+std::optional<Response> refuse(http::Gate& gate, const Request& request, std::string_view path) {
+    if (path == "/health") return std::nullopt;
+    if (path.starts_with(kSchedulers)) return gate.refuse(request, {Right::kFramework});
+    if (request.method == "GET" || request.method == "HEAD") {
+        return gate.refuse(request, {Right::kFramework, Right::kOperator});
+    }
+    return gate.refuse(request, {Right::kOperator});
 }
 
 int statusOf(const absl::Status& status) { return absl::IsNotFound(status) ? 404 : 400; }
@@ -69,15 +85,17 @@ void routeQuestions(http::Router& router, const std::shared_ptr<ReadSide>& read,
 } // namespace
 
 absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::start(http::ServerOptions options, Identity identity,
-                                                          Questions& questions, HttpCalls& calls) {
-    auto shared = std::make_shared<Shared>();
+                                                          Questions& questions, HttpCalls& calls,
+                                                          SharedCredentials credentials) {
+    auto shared = std::make_shared<Shared>(std::move(credentials));
     shared->standing.leads = identity.epoch > 0;
     shared->read->identity = std::move(identity);
     http::Router router;
     router.strip("/master");
     // Not the owner of what owns the server.
-    router.guard([standing = &shared->standing](const Request& request, std::string_view path) {
-        return answerStanding(*standing, request, path);
+    router.guard([to = shared.get()](const Request& request, std::string_view path) {
+        if (std::optional<Response> answer = answerStanding(to->standing, request, path)) return answer;
+        return refuse(to->gate, request, path);
     });
     page::Page& page = shared->page; // neither is the page's
     page.addTo(router);
@@ -89,7 +107,7 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::start(http::ServerOptions op
     routeLookups(router, shared->read);
     routeQuestions(router, shared->read, questions);
     routeOperator(router, shared->read, calls, questions);
-    routeScheduler(router, calls);
+    routeScheduler(router, calls, shared->gate);
     absl::StatusOr<std::unique_ptr<http::Server>> server = http::Server::start(std::move(options), std::move(router));
     if (!server.ok()) return server.status();
     (*server)->post([shared, port = (*server)->port(), to = server->get()] {

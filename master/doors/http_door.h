@@ -12,6 +12,7 @@
 #include "master/doors/http_calls.h"
 #include "master/doors/questions.h"
 #include "master/read_model/state_json.h"
+#include "protocol/credentials/credentials.h"
 
 #include <absl/status/statusor.h>
 
@@ -30,8 +31,11 @@ public:
 
     // Port 0 takes any free one; the identity is told with the port that was taken. `questions` and `calls` outlive the
     // door.
+    // With `credentials`, /health, the way to the leader and nothing else is open to everybody: looking takes a framework's
+    // or an operator's, a scheduler's calls take a framework's, all else an operator's.
     static absl::StatusOr<std::unique_ptr<HttpDoor>> start(http::ServerOptions options, Identity identity,
-                                                           Questions& questions, HttpCalls& calls);
+                                                           Questions& questions, HttpCalls& calls,
+                                                           SharedCredentials credentials = nullptr);
     ~HttpDoor();
 
     // A door that opens with epoch 0 is a standby's: it sends everybody to the leader (standing.h), until lead().

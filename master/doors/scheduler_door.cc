@@ -61,10 +61,27 @@ void subscribe(HttpCalls& calls, const Request& request, absl::StatusOr<Addresse
     stream.onEnd([&calls, peer](std::string why) { calls.putGone({peer, std::move(why)}); });
 }
 
+// A framework's info names the principal who says it, or none and is completed.
+std::optional<Response> complete(absl::StatusOr<AddressedCall>& call, const std::optional<std::string>& principal) {
+    if (!call.ok() || !principal) return std::nullopt;
+    FrameworkInfo* info = nullptr;
+    if (auto* subscribe = std::get_if<call::Subscribe>(&call->call)) info = &subscribe->info;
+    if (auto* update = std::get_if<call::UpdateFramework>(&call->call)) info = &update->info;
+    if (info == nullptr) return std::nullopt;
+    if (!info->principal.empty() && info->principal != *principal) {
+        return textResponse(400, concat("framework_info.principal: \"", info->principal, "\" is not \"", *principal,
+                                        "\", whose credential this is\n"));
+    }
+    info->principal = *principal;
+    return std::nullopt;
+}
+
 // In the order in which a v1 server checks: a client sees the same answer to the same mistake.
-void takeCall(HttpCalls& calls, Request request, Responder reply, Peer& last_peer) {
+void takeCall(HttpCalls& calls, http::Gate& gate, Request request, Responder reply, Peer& last_peer) {
     if (auto refused = refuseContentType(request)) return reply.respond(*std::move(refused));
     absl::StatusOr<AddressedCall> call = callFromJson(request.body);
+    std::optional<std::string> principal;
+    if (const Admitted* who = gate.who(request)) principal = who->principal;
     const bool subscribes =
         call.ok() ? std::holds_alternative<call::Subscribe>(call->call) : absl::IsFailedPrecondition(call.status());
     if (!call.ok() && !subscribes) return reply.respond(refusal(call.status()));
@@ -74,18 +91,21 @@ void takeCall(HttpCalls& calls, Request request, Responder reply, Peer& last_pee
             return reply.respond(
                 textResponse(400, concat("SUBSCRIBE opens a stream of its own: send it without ", kStreamId, "\n")));
         }
+        if (auto refused = complete(call, principal)) return reply.respond(*std::move(refused));
         return subscribe(calls, request, std::move(call), std::move(reply), ++last_peer);
     }
-    HttpArrival arrival = HttpCall{std::string(request.header(kStreamId)), *std::move(call), std::move(reply)};
+    if (auto refused = complete(call, principal)) return reply.respond(*std::move(refused));
+    HttpArrival arrival =
+        HttpCall{std::string(request.header(kStreamId)), *std::move(call), std::move(reply), principal};
     if (!calls.put(arrival, request.body.size())) std::get<HttpCall>(arrival).reply.respond(busy());
 }
 
 } // namespace
 
-void routeScheduler(http::Router& router, HttpCalls& calls) {
+void routeScheduler(http::Router& router, HttpCalls& calls, http::Gate& gate) {
     auto last_peer = std::make_shared<Peer>(kFirstHttpPeer);
-    const auto handler = [&calls, last_peer](Request request, Responder reply) {
-        takeCall(calls, std::move(request), std::move(reply), *last_peer);
+    const auto handler = [&calls, &gate, last_peer](Request request, Responder reply) {
+        takeCall(calls, gate, std::move(request), std::move(reply), *last_peer);
     };
     router.subtree("POST", "/api/v1/scheduler", handler);
 }
@@ -112,6 +132,10 @@ std::optional<Response> SchedulerDoor::refuse(const HttpCall& arrival, const Mas
     const Framework* framework = master.frameworks().find(id);
     if (framework == nullptr) {
         return textResponse(400, concat("no framework has the id \"", id.value(), "\": subscribe first\n"));
+    }
+    if (arrival.principal && framework->info.principal != *arrival.principal) {
+        return textResponse(
+            400, concat("framework \"", id.value(), "\" is another principal's than \"", *arrival.principal, "\"\n"));
     }
     const auto scheduler = framework->active() ? schedulers_.find(framework->peer) : schedulers_.end();
     if (scheduler == schedulers_.end()) {

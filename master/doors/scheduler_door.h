@@ -12,6 +12,7 @@
 
 #include "master/core/master.h"
 #include "master/doors/http_calls.h"
+#include "protocol/http/gate.h"
 
 #include <absl/container/flat_hash_map.h>
 
@@ -21,8 +22,8 @@
 
 namespace stoa::master {
 
-// POST /api/v1/scheduler. `calls` outlives the server.
-void routeScheduler(http::Router& router, HttpCalls& calls);
+// POST /api/v1/scheduler. `calls` and `gate` outlive the server; a request has passed the gate, which knows who says it.
+void routeScheduler(http::Router& router, HttpCalls& calls, http::Gate& gate);
 
 class SchedulerDoor {
 public:

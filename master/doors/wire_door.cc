@@ -12,19 +12,19 @@ namespace stoa::master {
 
 std::optional<Input> WireDoor::read(const Arrival& arrival) {
     if (const auto* opened = std::get_if<arrival::Opened>(&arrival)) {
-        kinds_[opened->peer] = Kind::kUnknown;
+        known_[opened->peer] = {Kind::kUnknown, opened->principal};
         return std::nullopt;
     }
     if (const auto* gone = std::get_if<arrival::Gone>(&arrival)) {
-        if (kinds_.erase(gone->peer) == 0) return std::nullopt; // closed by us; its end was told
+        if (known_.erase(gone->peer) == 0) return std::nullopt; // closed by us; its end was told
         LOG(INFO) << "session " << gone->peer << " ended: " << gone->why;
         return PeerGone{gone->peer};
     }
     const auto& message = std::get<arrival::Message>(arrival);
-    auto kind = kinds_.find(message.peer);
-    if (kind == kinds_.end()) return std::nullopt; // closed by us; this was under way
-    switch (kind->second) {
-    case Kind::kUnknown: return readFirst(message.peer, *message.body, kind->second);
+    auto known = known_.find(message.peer);
+    if (known == known_.end()) return std::nullopt; // closed by us; this was under way
+    switch (known->second.kind) {
+    case Kind::kUnknown: return readFirst(message.peer, *message.body, known->second);
     case Kind::kAgent: {
         absl::StatusOr<FromAgent> from = decodeFromAgent(*message.body);
         if (!from.ok()) return refuse(message.peer, toStd(from.status().message()));
@@ -34,22 +34,53 @@ std::optional<Input> WireDoor::read(const Arrival& arrival) {
     }
     absl::StatusOr<AddressedCall> call = decodeCall(*message.body);
     if (!call.ok()) return refuse(message.peer, toStd(call.status().message()));
-    return FrameworkCall{message.peer, std::move(call->framework), std::move(call->call)};
+    return readCall(message.peer, *std::move(call), known->second);
+}
+
+// Who a framework is, its key has shown; the info says the same, or says nothing and is completed.
+std::optional<Input> WireDoor::readCall(Peer peer, AddressedCall call, const Known& known) {
+    FrameworkInfo* info = nullptr;
+    if (auto* subscribe = std::get_if<call::Subscribe>(&call.call)) info = &subscribe->info;
+    if (auto* update = std::get_if<call::UpdateFramework>(&call.call)) info = &update->info;
+    if (credentials_ && info != nullptr) {
+        if (!info->principal.empty() && info->principal != known.principal) {
+            const std::string why = concat("the framework names \"", info->principal,
+                                           "\" as its principal, and its "
+                                           "credential is that of \"",
+                                           known.principal, "\"");
+            dismiss(peer, makeBody(encode(Event(event::Error{why}))), why);
+            return PeerGone{peer};
+        }
+        info->principal = known.principal;
+    }
+    return FrameworkCall{peer, std::move(call.framework), std::move(call.call)};
 }
 
 // The two declarations differ in what a first message looks like: of agents only Register, whose place in the union is
 // 0, may come first; a call's type is never 0. So neither is taken for the other.
-std::optional<Input> WireDoor::readFirst(Peer peer, std::string_view bytes, Kind& kind) {
+std::optional<Input> WireDoor::readFirst(Peer peer, std::string_view bytes, Known& known) {
+    const auto denied = [&](Right right, std::string_view what) -> std::optional<std::string> {
+        if (!credentials_ || credentials_->may(known.principal, right)) return std::nullopt;
+        return concat("the credential of \"", known.principal, "\" is not one of ", what);
+    };
     absl::StatusOr<FromAgent> from = decodeFromAgent(bytes);
     if (from.ok() && std::holds_alternative<agent_says::Register>(*from)) {
-        kind = Kind::kAgent;
+        if (const auto why = denied(Right::kAgent, "an agent")) {
+            dismiss(peer, makeBody(encode(ToAgent(master_says::Refused{*why}))), *why);
+            return std::nullopt;
+        }
+        known.kind = Kind::kAgent;
         return AgentMessage{peer, *std::move(from)};
     }
     absl::StatusOr<AddressedCall> call = decodeCall(bytes);
     if (call.ok()) {
         // Whether it is SUBSCRIBE, as it must be, the core looks at.
-        kind = Kind::kFramework;
-        return FrameworkCall{peer, std::move(call->framework), std::move(call->call)};
+        if (const auto why = denied(Right::kFramework, "a framework")) {
+            dismiss(peer, makeBody(encode(Event(event::Error{*why}))), *why);
+            return std::nullopt;
+        }
+        known.kind = Kind::kFramework;
+        return readCall(peer, *std::move(call), known);
     }
     // A damaged registration is as likely as a damaged call; both reasons help whoever wrote the peer.
     return refuse(peer,
@@ -62,8 +93,15 @@ Input WireDoor::refuse(Peer peer, std::string_view why) {
     LOG_EVERY_N(WARNING, 100) << "session " << peer << " is closed for a malformed message (" << malformed_
                               << " so far): " << why;
     acceptor_.close(peer, std::string(why));
-    kinds_.erase(peer);
+    known_.erase(peer);
     return PeerGone{peer};
+}
+
+void WireDoor::dismiss(Peer peer, Body last_words, const std::string& why) {
+    LOG_EVERY_T(WARNING, 1) << "session " << peer << " is closed: " << why;
+    acceptor_.send(peer, std::move(last_words));
+    acceptor_.close(peer, why);
+    known_.erase(peer);
 }
 
 void WireDoor::say(const ToAgentPeer& effect) { acceptor_.send(effect.peer, encode(effect.message)); }
@@ -72,7 +110,7 @@ void WireDoor::say(const ToFrameworkPeer& effect) { acceptor_.send(effect.peer, 
 
 void WireDoor::say(const ClosePeer& effect) {
     acceptor_.close(effect.peer, effect.why);
-    kinds_.erase(effect.peer);
+    known_.erase(effect.peer);
 }
 
 } // namespace stoa::master

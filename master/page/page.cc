@@ -122,7 +122,7 @@ void Page::sandbox(const Request& request, Responder reply) {
     const Address& address = agent->second.info.address;
     std::string url = concat("http://", address.host, ":", address.port, "/api/stoa/sandbox");
     for (std::size_t i = 1; i < parts.size(); ++i) url += "/" + escaped(parts[i]);
-    relay_.pass(url + queryOf(request), std::move(reply));
+    relay_.pass(url + queryOf(request), std::move(reply), std::string(request.header("Authorization")));
 }
 
 void Page::batch(const Request& request, Responder reply) {
@@ -133,7 +133,8 @@ void Page::batch(const Request& request, Responder reply) {
         reply.respond(textResponse(404, "no such batch framework"));
         return;
     }
-    relay_.pass(framework->info.webui_url + "/api/stoa/jobs/events", std::move(reply));
+    relay_.pass(framework->info.webui_url + "/api/stoa/jobs/events", std::move(reply),
+                std::string(request.header("Authorization")));
 }
 
 } // namespace stoa::master::page

@@ -18,11 +18,13 @@ namespace {
 
 constexpr int kLookAgain = 5; // ms, until a slow watcher's queue is looked at again
 
-void run(const std::string& url, http::Responder responder, const std::shared_ptr<UniqueFd>& cancel) {
+void run(const std::string& url, const std::string& authorization, http::Responder responder,
+         const std::shared_ptr<UniqueFd>& cancel) {
     std::optional<http::Responder> answer(std::move(responder));
     std::optional<http::Stream> stream;
     http::ClientRequest request;
     request.url = url;
+    if (!authorization.empty()) request.headers.emplace_back("Authorization", authorization);
     request.cancel_fd = cancel->get();
     request.on_head = [&](int status, const http::Headers&) {
         if (status < 200 || status >= 300) return true; // small, and passed on whole
@@ -79,7 +81,7 @@ void Relay::joinEnded() {
     });
 }
 
-void Relay::pass(std::string url, http::Responder responder) {
+void Relay::pass(std::string url, http::Responder responder, std::string authorization) {
     std::lock_guard lock(mutex_);
     joinEnded();
     if (passed_.size() >= kMostStreams) {
@@ -90,8 +92,9 @@ void Relay::pass(std::string url, http::Responder responder) {
     auto one = std::make_shared<Passed>();
     one->cancel = std::make_shared<UniqueFd>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     passed_.push_back(one);
-    one->thread = std::thread([one, url = std::move(url), responder = std::move(responder)]() mutable {
-        run(url, std::move(responder), one->cancel);
+    one->thread = std::thread([one, url = std::move(url), authorization = std::move(authorization),
+                               responder = std::move(responder)]() mutable {
+        run(url, authorization, std::move(responder), one->cancel);
         one->ended = true;
     });
 }

@@ -31,8 +31,9 @@ public:
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
 
-    // The answer has the status and the body of what `url` answers; 502 with the reason when nothing answers there.
-    void pass(std::string url, http::Responder responder);
+    // The answer has the status and the body of what `url` answers; 502 with the reason when nothing answers there. The
+    // watcher asks in his own name: `authorization` is the header that he came with, or empty.
+    void pass(std::string url, http::Responder responder, std::string authorization = {});
 
 private:
     struct Passed;

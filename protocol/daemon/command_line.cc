@@ -64,12 +64,19 @@ std::uint16_t port(std::string_view flag, std::int32_t value) {
     return static_cast<std::uint16_t>(value);
 }
 
-void requireLoopback(std::string_view ip, bool insecure) {
-    if (insecure || ip == "localhost" || ip == "::1" || ip.rfind("127.", 0) == 0) return;
+void requireLoopback(std::string_view ip, bool insecure, const SharedCredentials& credentials) {
+    if (insecure || credentials || ip == "localhost" || ip == "::1" || ip.rfind("127.", 0) == 0) return;
     usageError(
         concat("--ip: ", ip,
-               " can be reached from other machines, and nobody has to prove who he is: add --insecure if that is "
-               "wanted"));
+               " can be reached from other machines, and nobody has to prove who he is: give --credentials=FILE (`stoa "
+               "credentials new` makes it), or --insecure if whoever reaches the port may use the cluster"));
+}
+
+SharedCredentials credentials(const std::string& file, CredentialsOf whose) {
+    if (file.empty()) return nullptr;
+    absl::StatusOr<SharedCredentials> read = readCredentials(file, whose);
+    if (!read.ok()) usageError(concat("--credentials: ", toStd(read.status().message())));
+    return *std::move(read);
 }
 
 std::vector<std::pair<std::string, std::string>> flagsOf(const char* main_file) {

@@ -11,6 +11,7 @@
 // Called from main's thread before any other starts. Functions that refuse end the process.
 #pragma once
 
+#include "protocol/credentials/credentials.h"
 #include "protocol/units.h"
 
 #include <absl/status/status.h>
@@ -35,8 +36,10 @@ void parse(const char* main_file, const std::string& what, int* argc, char*** ar
 // "75s", "500ms", "2m", "168h"; not negative, ten years at most.
 Duration duration(std::string_view flag, const std::string& text);
 std::uint16_t port(std::string_view flag, std::int32_t value);
-// Nobody has to prove who he is yet, so an address beyond loopback must be asked for twice.
-void requireLoopback(std::string_view ip, bool insecure);
+// Where nobody has to prove who he is, an address beyond loopback must be asked for twice.
+void requireLoopback(std::string_view ip, bool insecure, const SharedCredentials& credentials);
+// What --credentials names; null when it is empty.
+SharedCredentials credentials(const std::string& file, CredentialsOf whose);
 
 // Name and value of every flag of `main_file`, for the daemon's /flags; libraries' flags are no business of whoever
 // looks.

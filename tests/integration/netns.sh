@@ -15,6 +15,9 @@ net_prefix=stoa-test
 hub_address=10.123.0.1
 master_at=$hub_address:5050
 hosts=0
+# How the daemons know who asks; a test may set its own before start_hosts.
+master_security=(--insecure)
+agent_security=(--insecure)
 
 host_address() { echo "10.123.0.$((10 + $1))"; }
 host_namespace() { echo "$net_prefix-$$-$1"; }
@@ -57,16 +60,21 @@ make_hosts() { # COUNT
 
 agents_registered() { [[ $(stoa --json agents | jq '[.slaves[] | select(.active)] | length') == "$1" ]]; }
 
+# start_daemons [OPTION-OF-AN-AGENT...]
+start_daemons() {
+  local number
+  on_hub "$bin/stoa-master" --ip="$hub_address" "${master_security[@]}" --work_dir="$dir/master" > "$dir/log/master" 2>&1 &
+  for ((number = 1; number <= hosts; ++number)); do
+    on_host "$number" "$bin/stoa-agent" --master="$hub_address:5052" --ip="$(host_address "$number")" "${agent_security[@]}" \
+      --hostname="host$number" --work_dir="$dir/agent-$number" "$@" > "$dir/log/agent-$number" 2>&1 &
+  done
+}
+
 # start_hosts COUNT [OPTION-OF-AN-AGENT...]
 start_hosts() {
-  local number
   make_hosts "$1" || { not_ok "network namespaces can be made"; finish; }
   mkdir -p "$dir/log"
-  on_hub "$bin/stoa-master" --ip="$hub_address" --insecure --work_dir="$dir/master" > "$dir/log/master" 2>&1 &
-  for ((number = 1; number <= hosts; ++number)); do
-    on_host "$number" "$bin/stoa-agent" --master="$hub_address:5052" --ip="$(host_address "$number")" --insecure \
-      --hostname="host$number" --work_dir="$dir/agent-$number" "${@:2}" > "$dir/log/agent-$number" 2>&1 &
-  done
+  start_daemons "${@:2}"
   wait_until 30 agents_registered "$hosts" && return
   not_ok "a cluster over $hosts hosts starts" "$(tail -n 5 "$dir"/log/*)"
   finish

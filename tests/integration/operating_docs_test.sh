@@ -13,7 +13,7 @@ http=$(free_port) wire=$(free_port) agent=$(free_port)
 blocks_of() {
   awk '/^```sh$/ { inside = 1; next } /^```$/ { if (inside) print "\001"; inside = 0 } inside' "$1" |
     sed "s,127\.0\.0\.1:5050,127.0.0.1:$http,; s,127\.0\.0\.1:5052,127.0.0.1:$wire,; s,stoa up ,stoa up --port=$http ,
-      s,/var/lib/stoa,$work/lib,; s,stoa-master --,stoa-master --port=$http --zmq_port=$wire --,
+      s,/var/lib/stoa,$work/lib,; s,/etc/stoa,$work/etc,g; s,stoa-master --,stoa-master --port=$http --zmq_port=$wire --,
       s,stoa-agent --,stoa-agent --port=$agent --,; s,sleep 20,sleep 1,"
 }
 

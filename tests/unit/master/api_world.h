@@ -62,9 +62,9 @@ private:
 
 class ApiWorld {
 public:
-    explicit ApiWorld(http::ServerOptions serving = {}) {
+    explicit ApiWorld(http::ServerOptions serving = {}, SharedCredentials credentials = nullptr) {
         door_ = *HttpDoor::start(std::move(serving), Identity{"m", 1, {"127.0.0.1", 0}, 5052, "0.1.0", {}, {}, {}},
-                                 questions_, calls_);
+                                 questions_, calls_, std::move(credentials));
         world.tap = [this](const Effect& effect) { hear(effect); };
     }
 
