@@ -32,6 +32,7 @@ void State::on(Step& at, Peer peer, const agent_says::Register& message) {
         return;
     }
     Reason missing = Reason::kReconciliation;
+    const bool returns = agent != nullptr && agent->state == Agent::State::kUnreachable;
 
     if (agent == nullptr) {
         if (agents.size() >= options.max_agents) {
@@ -75,6 +76,7 @@ void State::on(Step& at, Peer peer, const agent_says::Register& message) {
     show(at, *agent);
     tell(at, *agent, master_says::Registered{agent->id(), options.update_retry});
     compareTasks(at, *agent, message, missing);
+    if (returns) tellOfReturn(at, *agent);
 }
 
 void State::refuse(Step& at, Peer peer, std::string reason) {
@@ -138,17 +140,7 @@ void State::compareTask(Step& at, Agent& agent, const AgentTask& told, const std
         tell(at, agent, master_says::Kill{told.framework, told.info.id, std::nullopt});
         return;
     }
-    TaskState before = task->state;
-    if (before != told.state && setState(*task, told.state)) {
-        show(at, *task, told.status);
-        const Framework* framework = frameworks.find(told.framework);
-        // The agent repeats updates that wait for an acknowledgement; that it is back, only we can say.
-        if (before == TaskState::kUnreachable && framework != nullptr && !isTerminal(task->state)) {
-            tell(at, *framework,
-                 event::Update{latestStatus(*task, Reason::kAgentReregistered, "the agent came back", at.wall)},
-                 agent.record);
-        }
-    }
+    if (task->state != told.state && setState(*task, told.state)) show(at, *task, told.status);
     if (task->kill_wanted && !isTerminal(task->state)) sendKill(at, *task);
 }
 
@@ -172,6 +164,17 @@ void State::adopt(Step& at, Agent& agent, const AgentTask& told, const std::vect
     task.setTold(told.status);
     show(at, task, told.status);
     applyEarlyKill(at, task);
+}
+
+// The agent repeats updates that wait for an acknowledgement; that it is back, only we can say. Of tasks that this leader
+// has only just learnt of, too: their framework may have started them elsewhere, and its kill ended with another leader.
+void State::tellOfReturn(Step& at, const Agent& agent) {
+    for (const Task* task : tasks.of(agent)) {
+        const Framework* framework = frameworks.find(task->key.framework);
+        if (framework == nullptr || isTerminal(task->state)) continue;
+        tell(at, *framework,
+             event::Update{latestStatus(*task, Reason::kAgentReregistered, "the agent came back", at.wall)}, agent.record);
+    }
 }
 
 // The tasks of a removed framework hold, too, until their agents have ended them.

@@ -72,6 +72,7 @@ struct State {
     void compareTasks(Step& at, Agent& agent, const agent_says::Register& message, Reason missing);
     void compareTask(Step& at, Agent& agent, const AgentTask& told, const std::vector<FrameworkInfo>& infos);
     void adopt(Step& at, Agent& agent, const AgentTask& told, const std::vector<FrameworkInfo>& infos);
+    void tellOfReturn(Step& at, const Agent& agent);
     bool holdAdopted(const Agent& agent, const allocator::Launch& task, bool removed,
                      const std::vector<FrameworkInfo>& infos);
     void tellOfAgentLost(Step& at, const Agent& agent, const std::vector<FrameworkId>& frameworks);

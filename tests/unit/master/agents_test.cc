@@ -181,6 +181,23 @@ TEST(Unreachable, OneThatReturnsHasItsTasksRunningAgainByItsOwnWord) {
     EXPECT_EQ(world.stored<AgentAdmitted>().size(), 2u); // which takes the mark of unreachability back
 }
 
+// It may have started them elsewhere meanwhile, and told the former leader to kill them.
+TEST(Unreachable, OfOneThatReturnsToANewLeaderTheFrameworkHearsThatItsTasksRun) {
+    World world;
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.gone(agent.peer);
+    world.pass(80s);
+    world.restart();
+    world.subscribe(framework);
+    (void)world.heard<event::Update>(framework);
+    world.registerAgent(agent, {world.told(agent, framework.id(), "t", 1, 128)});
+    const TaskStatus status = world.updateTo(framework);
+    EXPECT_EQ(status.state, TaskState::kRunning);
+    EXPECT_EQ(status.reason, Reason::kAgentReregistered);
+}
+
 TEST(Unreachable, TasksOfAnUnreachableAgentStillHold) {
     World world;
     TestAgent agent = world.agent(4, 1024);
