@@ -218,6 +218,8 @@ void Queue::onTold(const event::Subscribed& subscribed, Turn& turn) {
             if (!job.cancelled.empty() || job.tasks[position].cancelled) sayKill(job, position, turn);
         }
     }
+    // What we gave up may run still, its agent back, and our kill gone with the leader that heard it.
+    if (gave_up_) say(call::Reconcile{}, turn);
     reconcile_interval_ = options_.reconcile_interval;
     reconcile(turn);
 }
@@ -280,6 +282,7 @@ void Queue::due(Turn& turn) {
         const TaskRef ref = patience_.begin()->second;
         Job& job = jobs_.at(ref.job);
         sayKill(job, ref.index, turn);
+        gave_up_ = true;
         if (!job.cancelled.empty() || job.tasks[ref.index].cancelled) {
             finish(job, ref.index, TaskPhase::kCancelled, turn.wall, turn);
         } else {

@@ -55,6 +55,7 @@ void Queue::restoreTask(Job& job, const TaskRecord& record) {
     task.attempt = record.last.number;
     task.failures = record.failures;
     task.losses = record.losses;
+    if (task.losses > 0) gave_up_ = true;
     if (task.attempt > 0) task.agent = slotOf(record.last.agent, record.last.address);
     task.wait_status = record.last.wait_status;
     task.launched = record.last.launched;

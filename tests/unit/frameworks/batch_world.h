@@ -374,6 +374,11 @@ private:
         }
     }
     void take(call::Reconcile& reconcile) {
+        if (reconcile.tasks.empty()) {
+            for (const auto& [id, task] : tasks_) {
+                if (!isTerminal(task.state)) inbox_.push_back(event::Update{statusOf(id, task.state)});
+            }
+        }
         for (const auto& asked : reconcile.tasks) {
             auto task = tasks_.find(asked.task.value());
             // A task whose end was acknowledged is forgotten by its agent.

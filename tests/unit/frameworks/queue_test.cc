@@ -10,9 +10,11 @@
 namespace stoa::batch {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 template <class T>
 const T& answerOf(const BatchWorld& world, RequestId request) {
@@ -227,6 +229,32 @@ TEST(Queue, AnUnreachableTaskIsWaitedForAndThenStartedElsewhere) {
     world.wait(std::chrono::minutes(2));
     EXPECT_EQ(world.count(job, TaskPhase::kUnreachable), 0u);
     EXPECT_EQ(world.view(job).reasons.at("lost"), 1u);
+}
+
+TEST(Queue, AnAttemptThatWasGivenUpIsKilledThoughTheFirstKillWasLost) {
+    for (const bool restarts : {false, true}) {
+        BatchWorld world(1);
+        world.connect();
+        (void)world.submitted(jobOf());
+        for (int i = 0; i < 50 && world.liveTasks().empty(); ++i) {
+            world.masterTakes();
+            world.masterOffers();
+            world.deliver();
+            world.sync();
+        }
+        ASSERT_THAT(world.liveTasks(), Contains("1.0.1"));
+        world.report("1.0.1", TaskState::kUnreachable);
+        world.wait(std::chrono::minutes(11));
+        world.sync();
+        restarts ? world.crash() : world.disconnect(); // and whatever had been said is lost
+        world.connect();
+        for (int i = 0; i < 50; ++i) {
+            world.masterTakes();
+            world.deliver();
+            world.sync();
+        }
+        EXPECT_THAT(world.liveTasks(), Not(Contains("1.0.1"))) << restarts;
+    }
 }
 
 TEST(Queue, EndedJobsAreForgottenBeyondTheBound) {
