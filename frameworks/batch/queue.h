@@ -252,7 +252,6 @@ private:
     bool subscribed_ = false;
     // Attempts that may run on, of which no job knows any more: for ever, since none of their ends is waited for.
     bool gave_up_ = false;
-    // Attempts that may run on, of which no job knows any more: for ever, since none of their ends is waited for.
     JobNumber next_job_ = 1;
     std::map<JobNumber, Job> jobs_;
     std::size_t unfinished_ = 0;
