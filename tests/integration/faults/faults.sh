@@ -87,7 +87,7 @@ set_control() { printf '%+06d %03d\n' "$2" "$3" 1<> "$control/$1"; } # never sho
 fault_disk_full() {
   # First by large pieces, then by small ones, to the last block.
   dd if=/dev/zero of="$dir/$2/filler" bs=1M 2> /dev/null
-  dd if=/dev/zero of="$dir/$2/filler" bs=4k oflag=append conv=notrunc 2> /dev/null
+  dd if=/dev/zero of="$dir/$2/filler" bs=1k oflag=append conv=notrunc 2> /dev/null
   undo "$1" rm -f "$dir/$2/filler"
 }
 fault_disk_error() { set_control "$2" 0 5 && undo "$1" set_control "$2" 0 0; } # EIO
@@ -104,6 +104,7 @@ fault_wipe() {
 # Everything on the host, its tasks too, may use a little more memory than it does now.
 fault_memory() { # ARGUMENT: kilobytes more
   local path file now
+  undo "$1" tell_of_kills "$2" "$(kills_on "$2")"
   for path in $(cgroups_of "$2"); do
     file=$path/memory.limit_in_bytes
     [[ -e $file ]] || file=$path/memory.max
@@ -113,6 +114,14 @@ fault_memory() { # ARGUMENT: kilobytes more
     set_limit "$file" $((now + $3 * 1024))
   done
 }
+# How many processes the kernel has ended there for want of memory. A task's cgroup goes, with its count.
+kills_on() {
+  local path
+  for path in $(cgroups_of "$1"); do
+    find "$path" \( -name memory.oom_control -o -name memory.events \) -exec awk '$1 == "oom_kill" { print $2 }' {} + 2> /dev/null
+  done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+tell_of_kills() { tell "$1: $(($(kills_on "$1") - $2)) processes killed for want of memory"; }
 set_limit() { echo "$2" > "$1"; } 2> /dev/null
 
 fault_descriptors() { # ARGUMENT: how many more it may open
