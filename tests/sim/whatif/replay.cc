@@ -111,6 +111,8 @@ public:
 private:
     static constexpr Time kBegin{std::chrono::hours(1)};
     static constexpr Duration kBeyond = std::chrono::hours(24 * 365 * 200);
+    // Later than this, sums of times would leave their 64 bits.
+    static constexpr Duration kLatest = std::chrono::hours(24 * 365 * 150);
 
     Duration elapsed() const { return now_ - kBegin; }
     void fail(std::string_view what) { why_.Update(absl::InternalError(concat(scenario_.name, ": ", what))); }
@@ -255,7 +257,13 @@ private:
         const std::string& id = launch.task.id.value();
         std::from_chars(id.data(), id.data() + id.size(), number);
         const Job& job = workload_.jobs()[number];
-        if (job.runtime != kForever) ends_.push({elapsed() + job.runtime, ++order_, job.kind, agent, launch.task.id});
+        if (job.runtime == kForever) return;
+        if (elapsed() > kLatest - job.runtime) {
+            why_.Update(
+                absl::InvalidArgumentError("the work would take more than 150 years; stop before, with --until"));
+            return;
+        }
+        ends_.push({elapsed() + job.runtime, ++order_, job.kind, agent, launch.task.id});
     }
 
     // No word of TASK_RUNNING comes before: nothing is decided by it.

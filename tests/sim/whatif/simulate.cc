@@ -211,7 +211,7 @@ absl::StatusOr<std::vector<std::string>> change(const Flags& flags, Scenario& sc
         changes.push_back(concat("allocator ", flags.try_allocator));
     }
     if (flags.load != 1) {
-        workload.hurry(flags.load);
+        if (absl::Status hurried = workload.hurry(flags.load); !hurried.ok()) return ofFlag("load", hurried);
         changes.push_back(absl::StrCat("jobs come ", flags.load, " times as fast"));
     }
     if (!changes.empty()) workload.settle();

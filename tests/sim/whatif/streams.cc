@@ -78,7 +78,8 @@ absl::Status take(std::string_view name, std::string_view value, Stream& stream)
 double unit(Rng& rng) { return (static_cast<double>(rng.next() >> 11) + 1) * 0x1p-53; }
 
 Duration exponential(Duration mean, Rng& rng) {
-    const double micros = -std::log(unit(rng)) * static_cast<double>(mean / std::chrono::microseconds(1));
+    const double micros = std::min(-std::log(unit(rng)) * static_cast<double>(mean / std::chrono::microseconds(1)),
+                                   static_cast<double>(kLongestSpan / std::chrono::microseconds(1)));
     return std::chrono::microseconds(static_cast<std::int64_t>(std::llround(micros)));
 }
 

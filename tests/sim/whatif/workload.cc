@@ -66,11 +66,15 @@ void Workload::settle() {
     for (Job& job : jobs_) job.submitted -= first;
 }
 
-void Workload::hurry(double factor) {
+absl::Status Workload::hurry(double factor) {
+    if (!jobs_.empty() && secondsOf(jobs_.back().submitted) / factor > secondsOf(kLongestSpan)) {
+        return invalid("the last job would come after more than 100 years");
+    }
     for (Job& job : jobs_) {
         const double micros = static_cast<double>(job.submitted / std::chrono::microseconds(1)) / factor;
         job.submitted = std::chrono::microseconds(static_cast<std::int64_t>(std::llround(micros)));
     }
+    return absl::OkStatus();
 }
 
 absl::Status parseTrace(std::string_view file, std::string_view text, Workload& workload) {

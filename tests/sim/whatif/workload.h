@@ -66,7 +66,7 @@ public:
     // Time begins with the first job; jobs of one moment keep their order. Call when all are added.
     void settle();
     // All jobs come so many times as fast one after the other; what each takes stays. Precondition: factor > 0.
-    void hurry(double factor);
+    absl::Status hurry(double factor);
 
 private:
     std::vector<Kind> kinds_;

@@ -192,9 +192,10 @@ TEST(Workload, LoadIsTimeBetweenJobs) {
     Workload workload;
     ASSERT_TRUE(parseTrace("t", "submit,shape,duration\n0,cpus:1,7\n10,cpus:1,7\n", workload).ok());
     workload.settle();
-    workload.hurry(2);
+    ASSERT_TRUE(workload.hurry(2).ok());
     EXPECT_EQ(workload.jobs()[1].submitted, 5s);
     EXPECT_EQ(workload.jobs()[1].runtime, 7s);
+    EXPECT_FALSE(workload.hurry(1e-9).ok());
 }
 
 TEST(Streams, DrawTheSameFromTheSameSeed) {

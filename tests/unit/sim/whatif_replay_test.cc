@@ -125,6 +125,13 @@ TEST(Replay, WhatDoesNotEndStays) {
     EXPECT_DOUBLE_EQ(figures.roles[1].mean_share, 0.75);
 }
 
+TEST(Replay, TimeDoesNotRunOut) {
+    const Scenario scenario = clusterOf("m,1,cpus:1,\n");
+    const Workload work = workOf("0,a,cpus:1,9,99d,,\n0,a,cpus:1,9,30000d,,\n");
+    EXPECT_THAT(std::string(replay(scenario, work, {}).status().message()), HasSubstr("more than 150 years"));
+    EXPECT_EQ(play(scenario, work, {.until = 24h}).running, 1U);
+}
+
 TEST(Replay, StopsWhenItIsToldTo) {
     const Figures figures = play(clusterOf("m,1,cpus:1,\n"), workOf("0,a,cpus:1,9,10,,\n"), {.until = 35s});
     EXPECT_EQ(figures.span, 35s);
