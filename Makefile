@@ -385,6 +385,10 @@ soak: all ## a job under real faults on thirteen hosts: make soak [SEED=N] [MINU
 bench: benches ## print the table of docs/benchmarks.md: make bench [BENCH_FLAGS='--only=batch --tasks=100']
 	@BUILD=$(abspath $(BUILD)) scripts/bench $(BENCH_FLAGS)
 
+bench-slurm: benches ## the same beside Debian's Slurm, which is installed first; its services are not started
+	@scripts/setup --slurm
+	@BUILD=$(abspath $(BUILD)) scripts/bench --only=slurm $(BENCH_FLAGS)
+
 demo: ## set up, build, and watch a cluster on this machine run a real job
 	@scripts/setup
 	@$(MAKE) --no-print-directory all
@@ -392,7 +396,7 @@ demo: ## set up, build, and watch a cluster on this machine run a real job
 
 setup: ## install the Debian packages that are missing (asks for root's rights)
 	@scripts/setup
-.PHONY: sim soak bench demo setup
+.PHONY: sim soak bench bench-slurm demo setup
 
 # ---- Sources in good order -------------------------------------------------------------------------------------
 
