@@ -60,6 +60,7 @@ void addFrameworks(CLI::App& app, Context& context);
 void addTasks(CLI::App& app, Context& context);
 void addExplain(CLI::App& app, Context& context);
 void addMpi(CLI::App& app, Context& context);
+void addSimulate(CLI::App& app, Context& context);
 void addFramework(CLI::App& app, Context& context);
 void addFrameworkNew(CLI::App& group, Context& context);
 void addFrameworkRun(CLI::App& group, Context& context);
