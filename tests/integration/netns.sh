@@ -28,15 +28,15 @@ on_hub() { on_host hub "$@"; }
 stoa() { on_hub "$bin/stoa" --master="$master_at" "$@"; }
 
 remove_hosts() { # [PREFIX]
-  local name
-  for name in $(ip netns list | awk -v prefix="${1:-$net_prefix-$$-}" 'index($1, prefix) == 1 { print $1 }'); do
+  local name # of a test in a mount namespace of its own, only the name is here, and ip complains
+  for name in $(ip netns list 2> /dev/null | awk -v prefix="${1:-$net_prefix-$$-}" 'index($1, prefix) == 1 { print $1 }'); do
     ip netns del "$name"
   done
 }
 
 make_hosts() { # COUNT
   local name pid number
-  for name in $(ip netns list | awk -v prefix="$net_prefix-" 'index($1, prefix) == 1 { print $1 }'); do
+  for name in $(ip netns list 2> /dev/null | awk -v prefix="$net_prefix-" 'index($1, prefix) == 1 { print $1 }'); do
     pid=${name#"$net_prefix-"}
     pid=${pid%%-*}
     [[ -e /proc/$pid ]] || ip netns del "$name"

@@ -85,14 +85,13 @@ command_of() {
 }
 
 start_daemon() {
-  local command path preload=()
+  local command path
   readarray -t command < <(command_of "$1")
-  [[ $1 == zookeeper-* ]] || preload=(LD_PRELOAD="$work/preload.so" STOA_FAULTS_CONTROL="$control/$1" STOA_FAULTS_DISK="$dir/$1/")
   make_cgroups "$1"
   (
     for path in $(cgroups_of "$1"); do echo "$BASHPID" > "$path/cgroup.procs"; done 2> /dev/null
     exec nsenter --net="/run/netns/$(host_namespace "${host_number[$1]}")" --mount="/proc/${init[$1]}/ns/mnt" -- \
-      env "${preload[@]}" "${command[@]}"
+      env LD_PRELOAD="$work/preload.so" STOA_FAULTS_CONTROL="$control/$1" STOA_FAULTS_DISK="$dir/$1/" "${command[@]}"
   ) >> "$dir/log/$1" 2>&1 < /dev/null &
   pid[$1]=$!
   disown $! # nobody is told that it was killed
