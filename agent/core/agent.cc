@@ -187,8 +187,19 @@ void Agent::carryOutKill(Task& task, bool signalled, Turn& turn) {
         if (!signalled) say(SignalContainer{task.key()}, task.intent, turn);
         const Time at = turn.now + task.kill_grace;
         task.destroy_at = task.destroy_at ? std::min(*task.destroy_at, at) : at;
+        tellKilling(task, turn);
     }
     tasks_.reindex(task);
+}
+
+void Agent::tellKilling(Task& task, Turn& turn) {
+    if (task.state != TaskState::kRunning) return;
+    if (!tasks_.frameworkOf(task).capabilities.has(Capability::kTaskKillingState)) return;
+    if (task.limit_reached) {
+        appendStatus(task, TaskState::kKilling, Reason::kMaxCompletionTimeReached, "its time limit is over", turn);
+    } else {
+        appendStatus(task, TaskState::kKilling, Reason::kNone, "a kill was requested", turn);
+    }
 }
 
 Duration Agent::graceOf(const Task& task) const { return readKillGrace(task.info.body).value_or(options_.kill_grace); }

@@ -141,6 +141,8 @@ private:
     void refuse(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     void kill(Task& task, Duration grace, Turn& turn);
     void carryOutKill(Task& task, bool signalled, Turn& turn);
+    // Its grace has begun; of an executor's task the executor tells it.
+    void tellKilling(Task& task, Turn& turn);
     Duration graceOf(const Task& task) const;
     // From its start on, which may have been before this process's.
     void startLimit(Task& task, WallTime started, Turn& turn);

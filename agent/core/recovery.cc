@@ -117,13 +117,13 @@ void Agent::recoverRecord(Record record) {
 
 void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* container, Turn& turn) {
     if (container == nullptr) {
-        if (task.kill_requested && task.state != TaskState::kRunning) {
+        if (task.kill_requested && !task.ran()) {
             end(task, TaskState::kKilled, Reason::kTaskKilledDuringLaunch, "killed before it ran", turn);
             return;
         }
         ++counters_.lost_at_recovery;
         end(task, TaskState::kLost, Reason::kAgentRestarted,
-            task.state == TaskState::kRunning
+            task.ran()
                 ? "the agent restarted and its container is gone: the machine was restarted, or the run directory lost"
                 : "the agent restarted before it was launched, as far as anybody knows",
             turn);
@@ -139,18 +139,19 @@ void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* contain
         return;
     }
     // Seen running before, it was told with all of this.
-    if (container->pid != 0 && task.state != TaskState::kRunning) {
+    if (container->pid != 0 && !task.ran()) {
         task.latest.pid = container->pid;
         task.latest.start_time = container->start_time;
         if (task.latest.isolation.empty()) task.latest.isolation = options_.info.isolation;
     }
     if (task.state == TaskState::kRunning) startLimit(task, task.latest.timestamp, turn);
+    if (task.state == TaskState::kKilling) task.limit_reached = task.latest.reason == Reason::kMaxCompletionTimeReached;
     if (!container->running) {
         endExited(task, {container->key, container->outcome, container->unknown_reason}, turn);
         return;
     }
     task.container = Task::Container::kRunning;
-    if (task.state != TaskState::kRunning) {
+    if (!task.ran()) {
         appendStatus(task, TaskState::kRunning, Reason::kNone, "", turn);
         startLimit(task, turn.wall, turn);
     }

@@ -49,6 +49,7 @@ struct Task {
     std::deque<Uuid> executor_updates{}; // the last that its executor said, to know a repeated one
 
     TaskKey key() const { return {framework, info.id}; }
+    bool ran() const { return state == TaskState::kRunning || state == TaskState::kKilling; }
 
     // Kept by Tasks.
     bool holds = false;
@@ -83,6 +84,7 @@ public:
     // The framework's tasks are a range of the map, since the framework comes first in the key.
     std::pair<Map::iterator, Map::iterator> of(const FrameworkId& framework);
     std::vector<FrameworkInfo> frameworks() const;
+    const FrameworkInfo& frameworkOf(const Task& task) const { return frameworks_.at(task.framework).info; }
     const Resources& free() const { return free_; }
     Resources used() const;
     std::size_t liveCount() const { return live_; } // those that hold resources

@@ -63,6 +63,8 @@ void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& stat
     require(partitions || (status.state != TaskState::kUnreachable && status.state != TaskState::kUnknown &&
                            status.state != TaskState::kDropped && status.state != TaskState::kGone),
             absl::StrCat("a scheduler that knows no partitions was told ", std::string(name(status.state))));
+    require(understands.has(Capability::kTaskKillingState) || status.state != TaskState::kKilling,
+            "a scheduler that does not know TASK_KILLING was told of it");
     const TaskKey key{framework, status.task};
     Story& story = told_[key];
     const std::uint32_t bit = 1U << static_cast<std::uint32_t>(status.state);

@@ -53,7 +53,11 @@ TEST_F(TimeLimit, IsTheReasonOfTheEnd) {
     world.acknowledge(world.lastUpdate("t"));
     world.acknowledge(world.lastUpdate("t"));
     world.pass(60s);
+    EXPECT_EQ(world.lastUpdate("t").state, TaskState::kKilling);
+    EXPECT_EQ(world.lastUpdate("t").reason, Reason::kMaxCompletionTimeReached);
     world.ended(key("t"), exited(9));
+    world.acknowledge(world.lastUpdate("t"));
+    EXPECT_EQ(world.lastUpdate("t").state, TaskState::kFailed);
     EXPECT_EQ(world.lastUpdate("t").reason, Reason::kMaxCompletionTimeReached);
     EXPECT_THAT(world.lastUpdate("t").message, HasSubstr("its time limit was over; exited with 9"));
 }
@@ -90,6 +94,7 @@ TEST_F(TimeLimit, ATaskThatIsKilledIsNotToldAsLate) {
     world.acknowledge(world.lastUpdate("t"));
     world.acknowledge(world.lastUpdate("t"));
     world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 100s});
+    world.acknowledge(world.lastUpdate("t"));
     world.pass(61s);
     world.ended(key("t"), signalled(SIGTERM));
     EXPECT_EQ(world.lastUpdate("t").state, TaskState::kKilled);
@@ -112,7 +117,9 @@ TEST_F(TimeLimit, APassedOneIsFoundByTheAgentThatComesBack) {
     world.pass(60s); // it is being killed …
     world.crash();   // … and the agent dies meanwhile
     world.connect();
+    world.acknowledge(world.lastUpdate("t"));
     world.ended(key("t"), signalled(SIGTERM));
+    EXPECT_EQ(world.lastUpdate("t").state, TaskState::kFailed);
     EXPECT_EQ(world.lastUpdate("t").reason, Reason::kMaxCompletionTimeReached);
 }
 

@@ -98,6 +98,30 @@ TEST_F(AgentRecovery, AKillGoesOnAfterTheRestart) {
     EXPECT_EQ(latest("t").state, TaskState::kKilled);
 }
 
+TEST_F(AgentRecovery, ThatATaskIsBeingKilledIsStoredOnce) {
+    run("t");
+    world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 5s});
+    ASSERT_EQ(latest("t").state, TaskState::kKilling);
+    const std::size_t before = world.disk.size();
+    world.crash();
+    EXPECT_EQ(world.disk.size(), before);
+    EXPECT_EQ(world.agent->tasks().at(0).state, TaskState::kKilling);
+    world.containers.clear();
+    world.crash();
+    EXPECT_EQ(latest("t").state, TaskState::kLost);
+    EXPECT_THAT(latest("t").message, HasSubstr("container is gone"));
+}
+
+TEST_F(AgentRecovery, AKillThatWasStoredAndNotYetToldIsTold) {
+    run("t");
+    world.auto_sync = false;
+    world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 5s});
+    world.sync(1); // the kill
+    world.auto_sync = true;
+    world.crash();
+    EXPECT_EQ(latest("t").state, TaskState::kKilling);
+}
+
 TEST_F(AgentRecovery, WhatWasAcknowledgedIsNotSentAgain) {
     run("t");
     world.acknowledge(world.lastUpdate("t"));

@@ -221,6 +221,48 @@ TEST_F(AgentCore, ATaskThatEndsWithinTheGraceIsNotDestroyed) {
     EXPECT_EQ(world.agent->tasks()[0].state, TaskState::kKilled);
 }
 
+TEST_F(AgentCore, AKillIsToldInItsPlaceWhenItsGraceBegins) {
+    run("t");
+    world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 5s});
+    world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 2s});
+    world.ended(key("t"), signalled(SIGTERM));
+    acknowledgeAll("t");
+    EXPECT_THAT(states(world.updates("t")),
+                ElementsAre(TaskState::kStarting, TaskState::kRunning, TaskState::kKilling, TaskState::kKilled));
+}
+
+TEST_F(AgentCore, ThatATaskIsBeingKilledIsRepeatedUntilItIsAcknowledged) {
+    run("t");
+    world.acknowledge(world.lastUpdate("t"));
+    world.acknowledge(world.lastUpdate("t"));
+    world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 60s});
+    const TaskStatus killing = world.lastUpdate("t");
+    EXPECT_EQ(killing.state, TaskState::kKilling);
+    EXPECT_EQ(killing.pid, 4711);
+    const std::size_t told = world.updates("t").size();
+    world.pass(10s);
+    EXPECT_EQ(world.updates("t").size(), told + 1);
+    EXPECT_EQ(world.lastUpdate("t"), killing);
+    EXPECT_EQ(world.agent->used(), Resources::cpusMem(1, 64));
+}
+
+TEST_F(AgentCore, AFrameworkThatDoesNotKnowItHearsNothingOfAKillsGrace) {
+    FrameworkInfo old = framework();
+    old.capabilities = {};
+    world.launch(task("t"), old);
+    world.started(key("t"));
+    world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 5s});
+    EXPECT_EQ(world.agent->tasks().at(0).state, TaskState::kRunning);
+    EXPECT_TRUE(world.container("t")->signalled);
+}
+
+TEST_F(AgentCore, AKillWithoutAGraceIsOverAtOnce) {
+    run("t");
+    world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 0s});
+    EXPECT_EQ(world.agent->tasks().at(0).state, TaskState::kRunning);
+    EXPECT_TRUE(world.container("t")->destroyed);
+}
+
 TEST_F(AgentCore, TheKillsOwnGraceIsThreeSecondsUnlessSaidOtherwise) {
     run("t");
     world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), std::nullopt});
