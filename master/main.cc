@@ -7,8 +7,11 @@
 #include "protocol/version.h"
 
 #include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
 #include <gflags/gflags.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -26,6 +29,14 @@ DEFINE_string(
     "zk://host:port,host:port/path: lead only when elected there, and keep the registry there; empty: lead alone");
 DEFINE_string(zk_session_timeout, "10s", "ZooKeeper takes a silent master's office away after this long");
 DEFINE_string(agent_timeout, "75s", "an agent without a session is unreachable after this long");
+DEFINE_string(
+    agent_removal_rate_limit, "10/1m",
+    "so many agents are marked unreachable in that time at most, evenly spaced; the others stay as they are until "
+    "it is their turn, or they are back. none: no limit");
+DEFINE_string(registry_max_agent_age, "336h",
+              "an agent that was unreachable for this long is forgotten, its tasks gone");
+DEFINE_int32(registry_max_agent_count, 100'000,
+             "of more unreachable agents than this, those that have been so the longest are forgotten");
 DEFINE_string(offer_timeout, "60s", "an offer that nobody answers is taken back after this long; 0s: never");
 DEFINE_string(allocator, "drf", "who is offered what: drf, spread, or the path of a module's shared object");
 DEFINE_string(allocator_parameters, "", "the allocator module's own parameters");
@@ -62,6 +73,19 @@ std::map<std::string, double> weightsOf(const std::string& text) {
     return weights;
 }
 
+// "10/1m" is one in 6 s.
+stoa::Duration giveUpEvery(const std::string& text) {
+    if (text == "none") return stoa::Duration::zero();
+    const std::size_t slash = text.find('/');
+    std::uint32_t agents = 0;
+    if (slash == std::string::npos || !absl::SimpleAtoi(text.substr(0, slash), &agents) || agents == 0) {
+        usageError(stoa::concat("--agent_removal_rate_limit: \"", text,
+                                "\" is not AGENTS/TIME, such as 10/1m or 1/30s, nor none"));
+    }
+    const stoa::Duration time = stoa::command_line::duration("agent_removal_rate_limit", text.substr(slash + 1));
+    return time / agents;
+}
+
 stoa::master::DaemonOptions optionsFromFlags() {
     stoa::master::DaemonOptions options;
     options.credentials = stoa::command_line::credentials(FLAGS_credentials, stoa::CredentialsOf::kMaster);
@@ -81,6 +105,14 @@ stoa::master::DaemonOptions optionsFromFlags() {
     options.allocator = FLAGS_allocator;
     options.core.allocator.parameters = FLAGS_allocator_parameters;
     options.core.agent_timeout = stoa::command_line::duration("agent_timeout", FLAGS_agent_timeout);
+    options.core.give_up_every = giveUpEvery(FLAGS_agent_removal_rate_limit);
+    options.core.max_unreachable_age =
+        stoa::command_line::duration("registry_max_agent_age", FLAGS_registry_max_agent_age);
+    if (FLAGS_registry_max_agent_count < 0) {
+        usageError(stoa::concat("--registry_max_agent_count: ", absl::StrCat(FLAGS_registry_max_agent_count),
+                                " is no number of agents"));
+    }
+    options.core.max_unreachable = static_cast<std::size_t>(FLAGS_registry_max_agent_count);
     options.core.offer_timeout = stoa::command_line::duration("offer_timeout", FLAGS_offer_timeout);
     options.core.weights = weightsOf(FLAGS_weights);
     options.version = stoa::kVersion;

@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <cassert>
 
 namespace stoa::master {
@@ -81,11 +82,12 @@ void Agents::await(Agent& agent, Agent::State state, Time deadline, WallTime now
     enterState(agent);
 }
 
-void Agents::giveUp(Agent& agent, WallTime now) {
+void Agents::giveUp(Agent& agent, Time forget_at, WallTime since) {
     leaveState(agent);
     agent.state = Agent::State::kUnreachable;
     agent.peer = 0;
-    agent.since = now;
+    agent.deadline = forget_at;
+    agent.since = since;
     enterState(agent);
 }
 
@@ -95,8 +97,22 @@ void Agents::setToldTasks(Agent& agent) {
     enterState(agent);
 }
 
+std::optional<Time> Agents::nextDeadline() const {
+    std::optional<Time> next = deadlines_.next();
+    if (next) next = std::max(*next, give_up_from_);
+    const std::optional<Time> forget = forgetting_.next();
+    if (forget && (!next || *forget < *next)) next = forget;
+    return next;
+}
+
 Agent* Agents::firstDue(Time now) {
+    if (now < give_up_from_) return nullptr;
     std::optional<std::uint64_t> number = deadlines_.firstDue(now);
+    return number ? numbered(*number) : nullptr;
+}
+
+Agent* Agents::firstToForget(Time now, std::size_t most) {
+    std::optional<std::uint64_t> number = forgetting_.firstDue(forgetting_.size() > most ? Time::max() : now);
     return number ? numbered(*number) : nullptr;
 }
 
@@ -104,6 +120,7 @@ Agent* Agents::firstDue(Time now) {
 void Agents::leaveState(Agent& agent) {
     if (agent.active()) by_peer_.erase(agent.peer);
     if (agent.awaited()) deadlines_.unset(agent.deadline, agent.number);
+    if (agent.state == Agent::State::kUnreachable) forgetting_.unset(agent.deadline, agent.number);
     if (!agent.told_tasks) {
         --untold_;
         if (agent.awaited()) --untold_awaited_;
@@ -113,6 +130,7 @@ void Agents::leaveState(Agent& agent) {
 void Agents::enterState(Agent& agent) {
     if (agent.active()) by_peer_[agent.peer] = &agent;
     if (agent.awaited()) deadlines_.set(agent.deadline, agent.number);
+    if (agent.state == Agent::State::kUnreachable) forgetting_.set(agent.deadline, agent.number);
     if (!agent.told_tasks) {
         ++untold_;
         if (agent.awaited()) ++untold_awaited_;
@@ -120,7 +138,7 @@ void Agents::enterState(Agent& agent) {
 }
 
 absl::Status Agents::check() const {
-    std::size_t active = 0, awaited = 0, untold = 0;
+    std::size_t active = 0, awaited = 0, unreachable = 0, untold = 0;
     for (const auto& [number, agent] : by_number_) {
         if (find(agent->id()) != agent.get()) {
             return absl::InternalError(absl::StrCat("agent ", agent->id().value(), " is not found by its id"));
@@ -139,10 +157,16 @@ absl::Status Agents::check() const {
                     absl::StrCat("agent ", agent->id().value(), " is awaited without a deadline"));
             }
         }
+        if (agent->state == Agent::State::kUnreachable) {
+            ++unreachable;
+            if (!forgetting_.contains(agent->deadline, number)) {
+                return absl::InternalError(absl::StrCat("agent ", agent->id().value(), " will never be forgotten"));
+            }
+        }
         if (!agent->told_tasks) ++untold;
     }
     if (by_id_.size() != by_number_.size() || by_peer_.size() != active || deadlines_.size() != awaited ||
-        untold != untold_) {
+        forgetting_.size() != unreachable || untold != untold_) {
         return absl::InternalError("the table of agents has an index entry too many");
     }
     return absl::OkStatus();

@@ -1,6 +1,7 @@
 // The table of agents: those with a session, those that lost it a moment ago, those that are unreachable, and those
 // that an earlier leader admitted and that have not come back yet. Indexed by id, by session and by number; it keeps the
-// deadlines after which an absent agent is given up.
+// deadlines after which an absent agent is given up, at most one in Options::give_up_every, and those after which one that
+// was given up is forgotten.
 //
 // It owns the facts about agents and nothing else: tasks are in tasks.h, offers in offers.h, resources in the
 // allocator's ledger. Owned by the master's core.
@@ -33,8 +34,10 @@ struct Agent {
     bool told_tasks = false;
     Peer peer = 0;           // 0 unless active
     RecordNumber record = 0; // the newest about it: what is said of it waits for this one
-    Time deadline{};         // kDisconnected and kRecovered only
+    Time deadline{};         // kDisconnected and kRecovered: to be given up; kUnreachable: to be forgotten
     WallTime since;          // of this state
+    Disowned disowned = Disowned::kNone;
+    std::size_t disowned_tasks = 0; // of its tasks in the table
 
     const AgentId& id() const { return info.id; }
     bool active() const { return state == State::kActive; }
@@ -43,6 +46,8 @@ struct Agent {
 
 class Agents {
 public:
+    explicit Agents(Duration give_up_every = Duration::zero()) : give_up_every_(give_up_every) {}
+
     // Precondition of add(): the id is not in the table.
     Agent& add(AgentInfo info, Incarnation incarnation);
     void remove(Agent& agent);
@@ -60,11 +65,16 @@ public:
     // The only ways in which state, peer and deadline change.
     void connect(Agent& agent, Peer peer, WallTime now);
     void await(Agent& agent, Agent::State state, Time deadline, WallTime now);
-    void giveUp(Agent& agent, WallTime now);
+    void giveUp(Agent& agent, Time forget_at, WallTime since);
     void setToldTasks(Agent& agent);
 
-    std::optional<Time> nextDeadline() const { return deadlines_.next(); }
+    std::optional<Time> nextDeadline() const;
+    // The next to be given up. The one after it follows give_up_every later at the earliest: the caller says startPause().
     Agent* firstDue(Time now);
+    void startPause(Time now) { give_up_from_ = now + give_up_every_; }
+    // An unreachable one whose time is over, or the one that was given up first when there are more than `most`.
+    Agent* firstToForget(Time now, std::size_t most);
+    std::size_t unreachable() const { return forgetting_.size(); }
 
     std::size_t size() const { return by_number_.size(); }
     std::size_t active() const { return by_peer_.size(); }
@@ -86,7 +96,10 @@ private:
     absl::flat_hash_map<AgentId, Agent*> by_id_;
     absl::flat_hash_map<Peer, Agent*> by_peer_;
     absl::flat_hash_map<std::string, Agent*> by_work_id_; // the latest with each; an empty one is not indexed
-    DueTimes deadlines_;
+    DueTimes deadlines_;                                  // of those that are awaited
+    DueTimes forgetting_;                                 // of those that are unreachable
+    Duration give_up_every_;
+    Time give_up_from_{};
     std::size_t untold_ = 0;
     std::size_t untold_awaited_ = 0;
 };

@@ -62,12 +62,18 @@ using Input = std::variant<AgentMessage, FrameworkCall, OperatorWish, PeerGone, 
 
 // ---- The registry's records ----------------------------------------------------------------------------------
 
-struct AgentAdmitted { // also a change of its info
+// Which of an absent agent's tasks their frameworks were told have ended: should it come back with one, that must not go
+// on, and nothing more is said of it.
+enum class Disowned : std::uint8_t { kNone, kUncheckpointed, kAll };
+
+struct AgentAdmitted { // also a change of what is known of it
     AgentInfo info;
     Incarnation incarnation;
+    Disowned disowned = Disowned::kNone;
 };
 struct AgentUnreachable {
     AgentId agent;
+    WallTime since{}; // 0: by a version that did not keep it
 };
 struct AgentRemoved {
     AgentId agent;

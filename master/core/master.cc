@@ -27,8 +27,10 @@ allocator::Allocator makeAllocator(const Options& options) {
     return *std::move(made);
 }
 
-// A scheduler that knows no partitions knows none of the states that they brought: to it such a task is lost.
+// A scheduler that knows no partitions knows none of the states that they brought: to it such a task is lost. One that
+// doesn't know that killing takes time (or no longer says so) has the task run until it has ended.
 TaskState asUnderstood(TaskState state, Capabilities capabilities) {
+    if (state == TaskState::kKilling && !capabilities.has(Capability::kTaskKillingState)) return TaskState::kRunning;
     if (capabilities.has(Capability::kPartitionAware)) return state;
     switch (state) {
     case TaskState::kDropped:
@@ -51,7 +53,8 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 } // namespace
 
 State::State(Options given, Recovered recovered, Time now, WallTime wall)
-    : options(std::move(given)), allocator(makeAllocator(options)), rng(options.seed), started(now) {
+    : options(std::move(given)), agents(options.give_up_every), allocator(makeAllocator(options)), rng(options.seed),
+      started(now) {
     Step at{now, wall, first_output};
     recover(recovered, at);
 }
@@ -151,7 +154,7 @@ std::vector<Delta> Master::snapshot() const {
     for (const auto& [number, framework] : state.frameworks.all()) state.show(at, *framework);
     std::vector<const Task*> tasks;
     state.tasks.forEach([&](const Task& task) {
-        if (!isTerminal(task.state)) tasks.push_back(&task);
+        if (!isTerminal(task.state) && !task.disowned) tasks.push_back(&task);
     });
     std::sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) { return a->key < b->key; });
     for (const Task* task : tasks) state.show(at, *task, state.latestStatus(*task, Reason::kNone, "", {}));
@@ -217,6 +220,7 @@ void State::flushFirst(Output& out) {
 
 void State::expire(Step& at) {
     while (Agent* agent = agents.firstDue(at.now)) giveUp(at, *agent);
+    while (Agent* agent = agents.firstToForget(at.now, options.max_unreachable)) forget(at, *agent);
     while (Framework* framework = frameworks.firstToRemove(at.now)) {
         if (framework->deadline > at.now) {
             noteDeadline(at, *framework);

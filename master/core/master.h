@@ -44,6 +44,13 @@ struct Options {
 
     // An agent without a session is unreachable after this long; so is a recovered one that does not come back.
     Duration agent_timeout = std::chrono::seconds(75);
+    // Agents are given up one at a time, so far apart at least: a master whose network fails keeps most of them until it
+    // is mended. 0: at once.
+    Duration give_up_every = std::chrono::seconds(6);
+    // An unreachable agent is forgotten after this long, and the longest unreachable when there are more than so many; its
+    // tasks are gone then.
+    Duration max_unreachable_age = std::chrono::hours(14 * 24);
+    std::size_t max_unreachable = 100'000;
     // An offer that nobody answers is rescinded; 0: never.
     Duration offer_timeout = std::chrono::seconds(60);
     Duration heartbeat_interval = std::chrono::seconds(15); // to frameworks
@@ -67,6 +74,8 @@ struct Counters {
     std::uint64_t agent_reregistrations = 0;
     std::uint64_t agents_refused = 0;
     std::uint64_t agents_unreachable = 0;
+    std::uint64_t agents_spared = 0; // that came back after their time, before their turn to be given up
+    std::uint64_t agents_forgotten = 0;
     std::uint64_t agents_removed = 0;
     std::uint64_t subscriptions = 0;
     std::uint64_t failovers = 0; // subscriptions of a framework that had a session
@@ -87,6 +96,7 @@ struct Counters {
     std::uint64_t messages = 0;
     std::uint64_t invalid_calls = 0;
     std::uint64_t allocation_rounds = 0;
+    std::uint64_t tasks_disowned = 0;                     // found alive after their end had been told, and killed
     std::array<std::uint64_t, kTaskStates> tasks_ended{}; // by terminal state
 };
 

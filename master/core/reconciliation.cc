@@ -8,6 +8,7 @@ namespace stoa::master {
 void State::on(Step& at, Framework& framework, const call::Reconcile& call) {
     if (call.tasks.empty()) {
         for (const Task* task : tasks.of(framework.id())) {
+            if (task->disowned) continue;
             ++counters.reconciliations;
             tell(at, framework,
                  event::Update{latestStatus(*task, Reason::kReconciliation, "the latest state known", at.wall)},

@@ -14,7 +14,7 @@ Milli weightOf(double weight) { return {std::max<std::int64_t>(1, std::llround(w
 
 struct RecoveredAgent {
     AgentAdmitted admitted;
-    bool unreachable = false;
+    std::optional<AgentUnreachable> unreachable;
     std::size_t order = 0;
 };
 struct RecoveredFramework {
@@ -41,10 +41,10 @@ void State::recover(const Recovered& recovered, Step& at) {
     for (const Record& record : recovered.records) {
         ++order;
         if (const auto* admitted = std::get_if<AgentAdmitted>(&record)) {
-            known_agents[admitted->info.id] = {*admitted, false, order};
+            known_agents[admitted->info.id] = {*admitted, std::nullopt, order};
         } else if (const auto* unreachable = std::get_if<AgentUnreachable>(&record)) {
             auto agent = known_agents.find(unreachable->agent);
-            if (agent != known_agents.end()) agent->second.unreachable = true;
+            if (agent != known_agents.end()) agent->second.unreachable = *unreachable;
         } else if (const auto* gone = std::get_if<AgentRemoved>(&record)) {
             known_agents.erase(gone->agent);
         } else if (const auto* stored = std::get_if<FrameworkStored>(&record)) {
@@ -71,8 +71,15 @@ void State::recover(const Recovered& recovered, Step& at) {
         if (!allocator.addAgent(info.id, info.resources, info.attributes).ok()) continue;
         (void)allocator.setOfferable(info.id, false);
         Agent& agent = agents.add(std::move(info), known->admitted.incarnation);
-        agent.since = at.wall;
-        if (!known->unreachable) {
+        agent.disowned = known->admitted.disowned;
+        if (known->unreachable) {
+            WallTime since = known->unreachable->since;
+            if (since.nanos == 0) {
+                since = at.wall;
+                agent.record = append(at, AgentUnreachable{agent.id(), since});
+            }
+            agents.giveUp(agent, forgetAt(at, since), since);
+        } else {
             agents.await(agent, Agent::State::kRecovered, at.now + options.agent_timeout, at.wall);
         }
         show(at, agent);

@@ -40,8 +40,12 @@ void State::on(Step& at, Peer peer, const agent_says::Register& message) {
             return;
         }
         // An id that the registry does not know was removed, or given by a registry that was lost: it is admitted anew.
+        // Of one that was removed no task lives, or it was forgotten, and its tasks were told as gone.
+        Disowned disowned = Disowned::kNone;
         if (info.id.empty()) {
             info.id = AgentId(absl::StrCat(options.master_id, "-", options.epoch, "-S", ++last_agent_id));
+        } else if (info.id.value().starts_with(options.master_id + "-") && !message.tasks.empty()) {
+            disowned = Disowned::kAll;
         }
         if (absl::Status added = allocator.addAgent(info.id, info.resources, info.attributes); !added.ok()) {
             refuse(at, peer, std::string(added.message()));
@@ -49,9 +53,11 @@ void State::on(Step& at, Peer peer, const agent_says::Register& message) {
         }
         ++counters.agent_registrations;
         agent = &agents.add(info, message.incarnation);
-        agent->record = append(at, AgentAdmitted{info, message.incarnation});
+        agent->disowned = disowned;
+        agent->record = append(at, AgentAdmitted{info, message.incarnation, disowned});
     } else {
         ++counters.agent_reregistrations;
+        if (agent->awaited() && agent->deadline <= at.now) ++counters.agents_spared;
         if (agent->active() && agent->peer != peer) {
             close(at, agent->peer, "the agent has a newer session", 0);
         }
@@ -67,7 +73,7 @@ void State::on(Step& at, Peer peer, const agent_says::Register& message) {
         if (agent->state == Agent::State::kUnreachable || !(agent->info == info) ||
             !(agent->incarnation == message.incarnation)) {
             agents.describe(*agent, info, message.incarnation);
-            agent->record = append(at, AgentAdmitted{info, message.incarnation});
+            agent->record = append(at, AgentAdmitted{info, message.incarnation, agent->disowned});
         }
     }
 
@@ -95,7 +101,9 @@ void State::compareTasks(Step& at, Agent& agent, const agent_says::Register& mes
     for (const AgentTask& task : message.tasks) told.insert({task.framework, task.info.id});
     for (Task* task : tasks.of(agent)) {
         if (told.contains(task->key)) continue;
-        if (isTerminal(task->state)) {
+        if (task->disowned) {
+            forgetDisowned(*task);
+        } else if (isTerminal(task->state)) {
             tasks.remove(*task); // its end was told already, and nobody is left to repeat it
         } else if (task->known_to_agent) {
             end(at, *task, TaskState::kLost, missing, "the agent came back without the task");
@@ -118,6 +126,7 @@ void State::compareTasks(Step& at, Agent& agent, const agent_says::Register& mes
     // Torn down, or its failover timeout passed, while the agent was away.
     for (const FrameworkId& framework : removed) tell(at, agent, master_says::ShutdownFramework{framework});
 
+    settleDisowned(at, agent);
     agents.setToldTasks(agent);
     if (agents.untold() == 0) early_kills.clear();
 }
@@ -134,6 +143,11 @@ void State::compareTask(Step& at, Agent& agent, const AgentTask& told, const std
         return;
     }
     task->known_to_agent = true;
+    if (task->disowned) {
+        (void)setState(*task, told.state);
+        if (!isTerminal(told.state)) sendKill(at, *task);
+        return;
+    }
     task->setTold(told.status);
     if (isTerminal(task->state) && !isTerminal(told.state)) {
         // We said it ended; whatever this is, it must not go on.
@@ -161,6 +175,14 @@ void State::adopt(Step& at, Agent& agent, const AgentTask& told, const std::vect
     task.held = !ended;
     task.known_to_agent = true;
     task.state = told.state;
+    if (disowns(agent, told.framework, infos)) {
+        // It was told before, or an earlier leader ended before it could.
+        disown(at, task, agent.disowned, Reason::kReconciliation);
+        if (ended) return;
+        ++counters.tasks_disowned;
+        sendKill(at, task);
+        return;
+    }
     task.setTold(told.status);
     show(at, task, told.status);
     applyEarlyKill(at, task);
@@ -171,9 +193,10 @@ void State::adopt(Step& at, Agent& agent, const AgentTask& told, const std::vect
 void State::tellOfReturn(Step& at, const Agent& agent) {
     for (const Task* task : tasks.of(agent)) {
         const Framework* framework = frameworks.find(task->key.framework);
-        if (framework == nullptr || isTerminal(task->state)) continue;
+        if (framework == nullptr || task->disowned || isTerminal(task->state)) continue;
         tell(at, *framework,
-             event::Update{latestStatus(*task, Reason::kAgentReregistered, "the agent came back", at.wall)}, agent.record);
+             event::Update{latestStatus(*task, Reason::kAgentReregistered, "the agent came back", at.wall)},
+             agent.record);
     }
 }
 
@@ -203,11 +226,12 @@ void State::sessionEnded(Step& at, Agent& agent) {
 
 void State::giveUp(Step& at, Agent& agent) {
     ++counters.agents_unreachable;
-    agents.giveUp(agent, at.wall);
-    agent.record = append(at, AgentUnreachable{agent.id()});
+    agents.startPause(at.now);
+    agents.giveUp(agent, forgetAt(at, at.wall), at.wall);
+    agent.record = append(at, AgentUnreachable{agent.id(), at.wall});
     show(at, agent);
     for (Task* task : tasks.of(agent)) {
-        if (isTerminal(task->state) || !setState(*task, TaskState::kUnreachable)) continue;
+        if (task->disowned || isTerminal(task->state) || !setState(*task, TaskState::kUnreachable)) continue;
         TaskStatus status = latestStatus(*task, Reason::kAgentRemoved, "the agent is unreachable", at.wall);
         if (const Framework* framework = frameworks.find(task->key.framework)) {
             tell(at, *framework, event::Update{status}, agent.record);
@@ -220,21 +244,37 @@ void State::giveUp(Step& at, Agent& agent) {
 void State::on(Step& at, Agent& agent, const agent_says::Unregister&) {
     ++counters.agents_removed;
     rescindAll(at, agent);
-    const Peer peer = agent.peer;
-    const std::vector<FrameworkId> affected = tasks.frameworksOn(agent);
     agent.record = append(at, AgentRemoved{agent.id()});
+    tellOfAgentLost(at, agent, tasks.frameworksOn(agent));
+    close(at, agent.peer, "the agent stopped for good", agent.record);
+    remove(at, agent, "the agent stopped for good");
+}
+
+// By the time of day, which leaders share. A clock that was set back only makes it later.
+Time State::forgetAt(const Step& at, WallTime since) const {
+    const Duration away = std::max(Duration(at.wall.nanos - since.nanos), Duration::zero());
+    return at.now + std::max(options.max_unreachable_age - away, Duration::zero());
+}
+
+void State::forget(Step& at, Agent& agent) {
+    ++counters.agents_forgotten;
+    agent.record = append(at, AgentRemoved{agent.id()});
+    remove(at, agent, "the agent was unreachable for too long, and was forgotten");
+}
+
+void State::remove(Step& at, Agent& agent, const char* why) {
     for (Task* task : tasks.of(agent)) {
-        if (isTerminal(task->state)) {
+        if (task->disowned) {
+            forgetDisowned(*task);
+        } else if (isTerminal(task->state)) {
             tasks.remove(*task);
         } else {
-            end(at, *task, TaskState::kGone, Reason::kAgentRemoved, "the agent stopped for good", agent.record);
+            end(at, *task, TaskState::kGone, Reason::kAgentRemoved, why, agent.record);
         }
     }
-    tellOfAgentLost(at, agent, affected);
     for (const Executor* executor : executors.of(agent)) forget(at, *executor);
     (void)allocator.removeAgent(agent.id());
     show(at, AgentForgotten{agent.id()}, agent.record);
-    close(at, peer, "the agent stopped for good", agent.record);
     agents.remove(agent);
 }
 

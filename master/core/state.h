@@ -69,6 +69,10 @@ struct State {
     void refuse(Step& at, Peer peer, std::string reason);
     void sessionEnded(Step& at, Agent& agent);
     void giveUp(Step& at, Agent& agent);
+    Time forgetAt(const Step& at, WallTime since) const;
+    void forget(Step& at, Agent& agent);
+    // It is in no table afterwards. The caller has told of it.
+    void remove(Step& at, Agent& agent, const char* why);
     void compareTasks(Step& at, Agent& agent, const agent_says::Register& message, Reason missing);
     void compareTask(Step& at, Agent& agent, const AgentTask& told, const std::vector<FrameworkInfo>& infos);
     void adopt(Step& at, Agent& agent, const AgentTask& told, const std::vector<FrameworkInfo>& infos);
@@ -76,6 +80,15 @@ struct State {
     bool holdAdopted(const Agent& agent, const allocator::Launch& task, bool removed,
                      const std::vector<FrameworkInfo>& infos);
     void tellOfAgentLost(Step& at, const Agent& agent, const std::vector<FrameworkId>& frameworks);
+
+    // ---- disowned.cc: tasks that were told as ended while their agent was away
+    bool disowns(const Agent& agent, const FrameworkId& framework, const std::vector<FrameworkInfo>& infos) const;
+    // By the framework itself, or by what an agent tells of one that is gone.
+    bool checkpoints(const FrameworkId& id, const std::vector<FrameworkInfo>& infos) const;
+    void disown(Step& at, Task& task, Disowned why, Reason reason);
+    void hearDisowned(Step& at, Task& task, const TaskStatus& status, TaskState latest);
+    void forgetDisowned(Task& task);
+    void settleDisowned(Step& at, Agent& agent);
 
     // ---- subscription.cc: frameworks
     void subscribe(Step& at, Peer peer, const FrameworkId& claimed, const call::Subscribe& call);

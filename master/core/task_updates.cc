@@ -16,7 +16,7 @@ bool State::setState(Task& task, TaskState next) {
     const bool ends = isTerminal(next) && !isTerminal(task.state);
     task.state = next;
     if (ends) {
-        ++counters.tasks_ended[static_cast<std::size_t>(next)];
+        if (!task.disowned) ++counters.tasks_ended[static_cast<std::size_t>(next)];
         if (task.held) (void)allocator.taskEnded(task.key);
         task.held = false;
     }
@@ -36,6 +36,10 @@ void State::on(Step& at, Agent& agent, const agent_says::StatusUpdate& message) 
         if (status.uuid) {
             tell(at, agent, master_says::AcknowledgeUpdate{message.framework, status.task, *status.uuid});
         }
+        return;
+    }
+    if (task != nullptr && task->disowned) {
+        hearDisowned(at, *task, status, latest);
         return;
     }
     if (task != nullptr) {
@@ -97,7 +101,7 @@ void State::end(Step& at, Task& task, TaskState state, Reason reason, std::strin
 void State::on(Step& at, Framework& framework, const call::Kill& call) {
     ++counters.kills;
     if (Task* task = tasks.find(framework.id(), call.task)) {
-        if (isTerminal(task->state)) return; // its end is on the way
+        if (task->disowned || isTerminal(task->state)) return; // it has been told, or is on its way
         task->kill_wanted = true;
         task->kill_grace = call.grace;
         sendKill(at, *task); // to an agent that is away: when it is back

@@ -36,6 +36,8 @@ struct Task {
     TaskState state = TaskState::kStaging;
     // Its resources are held in the ledger: exactly while it is not terminal.
     bool held = false;
+    // Its framework was told that it ended, and hears no more of it; `state` is what its agent says (disowned.cc).
+    bool disowned = false;
     // Whether its agent was heard to know it: a launch that an agent never got was dropped, not lost.
     bool known_to_agent = false;
     bool kill_wanted = false;

@@ -95,6 +95,10 @@ void addCore(Families& out, const Glance& glance) {
     out.counter("stoa_agent_reregistrations_total", "Agents that came again", counters.agent_reregistrations);
     out.counter("stoa_agents_refused_total", "Registrations refused", counters.agents_refused);
     out.counter("stoa_agents_unreachable_total", "Agents given up", counters.agents_unreachable);
+    out.counter("stoa_agents_spared_total", "Agents that came back when they were about to be given up",
+                counters.agents_spared);
+    out.counter("stoa_agents_forgotten_total", "Agents forgotten that were unreachable for too long, or one too many",
+                counters.agents_forgotten);
     out.counter("stoa_agents_removed_total", "Agents that stopped for good", counters.agents_removed);
     out.counter("stoa_subscriptions_total", "Subscriptions of frameworks", counters.subscriptions);
     out.counter("stoa_framework_failovers_total", "Subscriptions that replaced a session", counters.failovers);

@@ -20,8 +20,12 @@ struct Writer {
         auto to = out.initAgentAdmitted();
         codec::write(record.info, to.initInfo());
         codec::write(record.incarnation, to.initIncarnation());
+        to.setDisowned(static_cast<std::uint8_t>(record.disowned));
     }
-    void operator()(const AgentUnreachable& record) { out.setAgentUnreachable(asText(record.agent.value())); }
+    void operator()(const AgentUnreachable& record) {
+        out.setAgentUnreachable(asText(record.agent.value()));
+        out.setUnreachableSinceNanos(record.since.nanos);
+    }
     void operator()(const AgentRemoved& record) { out.setAgentRemoved(asText(record.agent.value())); }
     void operator()(const FrameworkStored& record) {
         auto to = out.initFrameworkStored();
@@ -45,9 +49,15 @@ Record read(Wire::Reader in) {
     switch (in.which()) {
     case Wire::AGENT_ADMITTED: {
         const auto from = in.getAgentAdmitted();
-        return AgentAdmitted{codec::read(from.getInfo()), codec::read(from.getIncarnation())};
+        if (from.getDisowned() > static_cast<std::uint8_t>(Disowned::kAll)) {
+            codec::malformed("disowned", "is not known to this version");
+        }
+        return AgentAdmitted{codec::read(from.getInfo()), codec::read(from.getIncarnation()),
+                             static_cast<Disowned>(from.getDisowned())};
     }
-    case Wire::AGENT_UNREACHABLE: return AgentUnreachable{id<AgentId>(in.getAgentUnreachable(), "agent id")};
+    case Wire::AGENT_UNREACHABLE:
+        return AgentUnreachable{id<AgentId>(in.getAgentUnreachable(), "agent id"),
+                                WallTime{in.getUnreachableSinceNanos()}};
     case Wire::AGENT_REMOVED: return AgentRemoved{id<AgentId>(in.getAgentRemoved(), "agent id")};
     case Wire::FRAMEWORK_STORED: {
         const auto from = in.getFrameworkStored();

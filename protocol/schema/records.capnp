@@ -16,9 +16,12 @@ struct MasterRecord {
     frameworkRemoved @5 :Text;
     weightSet @6 :WeightSet;
   }
+  # Of agentUnreachable: the time of day at which it was given up; 0 in records of versions that did not keep it.
+  unreachableSinceNanos @7 :Int64;
   struct AgentAdmitted {
     info @0 :Compact.AgentInfo;
     incarnation @1 :Compact.Incarnation;
+    disowned @2 :UInt8; # 0: none of its tasks, 1: those without checkpoint, 2: all
   }
   struct FrameworkStored {
     info @0 :Compact.FrameworkInfo;

@@ -1,5 +1,6 @@
 #include "tests/sim/master_node.h"
 
+#include "master/core/agents.h"
 #include "protocol/codec/agent_messages.h"
 #include "protocol/codec/framework_messages.h"
 
@@ -130,10 +131,22 @@ void MasterNode::sendFrames() {
 
 void MasterNode::end() {
     trace("crashes");
+    counters_ = counters();
     process_.reset();
     disk_.crash();
     midway_.reset();
     out_ = {};
+}
+
+master::Counters MasterNode::counters() const {
+    master::Counters sum = counters_;
+    if (core() == nullptr) return sum;
+    const master::Counters& now = core()->counters();
+    sum.agents_unreachable += now.agents_unreachable;
+    sum.agents_spared += now.agents_spared;
+    sum.agents_forgotten += now.agents_forgotten;
+    sum.tasks_disowned += now.tasks_disowned;
+    return sum;
 }
 
 void MasterNode::run() {
@@ -209,6 +222,7 @@ void MasterNode::onMessage(Peer peer, const Body& body, master::Output& output) 
 }
 
 void MasterNode::carryOut(master::Output output) {
+    checkGivenUp(output.records);
     if (process_->office) {
         process_->office->append(std::move(output.records), process_->core->recordsAppended());
     } else if (!output.records.empty()) {
@@ -240,8 +254,20 @@ void MasterNode::perform(master::Effect effect) {
     } else if (const auto* answer = std::get_if<master::CallAnswered>(&effect)) {
         trace(absl::StrCat("answer ", answer->peer, ": ", answer->status.ToString()));
     } else {
+        checkDurable(std::get<master::Delta>(effect));
         parts_.checker.revealed(id(), std::get<master::Delta>(effect));
     }
+}
+
+void MasterNode::checkGivenUp(const std::vector<master::Record>& records) {
+    for (const master::Record& record : records) {
+        if (!std::holds_alternative<master::AgentUnreachable>(record)) continue;
+        std::optional<Time>& last = process_->gave_up;
+        parts_.checker.require(!last || now() - *last >= options_.give_up_every, "agents were given up too quickly");
+        last = now();
+    }
+    parts_.checker.require(process_->core->agents().unreachable() <= options_.max_unreachable,
+                           "more unreachable agents are kept than may be");
 }
 
 template <class R>
@@ -262,6 +288,15 @@ void MasterNode::checkDurable(const ToAgent& message) const {
     parts_.checker.require(
         onDisk<master::AgentAdmitted>([registered](const auto& record) { return record.info.id == registered->id; }),
         "an agent was told of its admission before it was durable: " + registered->id.value());
+}
+
+void MasterNode::checkDurable(const master::Delta& delta) const {
+    if (!parts_.check_each_turn) return;
+    const auto* forgotten = std::get_if<master::AgentForgotten>(&delta);
+    if (forgotten == nullptr) return;
+    parts_.checker.require(
+        onDisk<master::AgentRemoved>([forgotten](const auto& record) { return record.agent == forgotten->agent; }),
+        "an agent was shown as forgotten before that was durable: " + forgotten->agent.value());
 }
 
 void MasterNode::checkDurable(const Event& event) const {

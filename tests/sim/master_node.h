@@ -53,6 +53,8 @@ public:
     // Null while it doesn't lead.
     const master::Master* core() const { return process_ ? process_->core.get() : nullptr; }
     std::uint64_t epoch() const { return epoch_; }
+    // Over all lives; of those that the report wants.
+    master::Counters counters() const;
     bool leads() const { return core() != nullptr && (!process_->office || process_->office->leads(now())); }
     // Stands still in the middle of its next turn: what it says then leaves it when it goes on.
     void pauseMidway(Duration length);
@@ -75,6 +77,7 @@ private:
         OutputCommit<master::Effect> commit;
         absl::flat_hash_map<Peer, Kind> kinds;
         std::vector<std::pair<Connection, Frame>> inbox;
+        std::optional<Time> gave_up; // the last agent
     };
 
     void trace(const std::string& what) const { parts_.trace.line(name_, what); }
@@ -87,6 +90,9 @@ private:
     void perform(master::Effect effect);
     void checkDurable(const ToAgent& message) const;
     void checkDurable(const Event& event) const;
+    void checkDurable(const master::Delta& delta) const;
+    // Those that it gives up come one by one, and those that it has given up are no more than it may keep.
+    void checkGivenUp(const std::vector<master::Record>& records);
     template <class R>
     bool onDisk(const std::function<bool(const R&)>& is) const;
 
@@ -96,6 +102,7 @@ private:
     std::string name_ = "master";
     std::uint64_t epoch_ = 0; // alone: on disk, raised durably before a process starts; else that of its office
     std::optional<Duration> midway_;
+    master::Counters counters_; // of earlier lives
     std::unique_ptr<Process> process_;
     SessionTable::Output out_;
 };

@@ -79,6 +79,7 @@ void Totals::add(const WorldOptions& options, const Report& report) {
     gangs += report.gangs;
     for (const auto& [what, count] : report.executors) executors[what] += count;
     for (const auto& [what, count] : report.batch) batch[what] += count;
+    for (const auto& [what, count] : report.absences) absences[what] += count;
     virtual_time += report.virtual_time;
 }
 
@@ -88,7 +89,7 @@ std::string describe(const Totals& totals) {
            elections(totals.elected, totals.failovers, totals.refused_epochs, totals.sessions_expired,
                      totals.zombie_sessions) +
            tables(totals.faults, totals.transitions) + table("executors", totals.executors) +
-           table("batch", totals.batch);
+           table("batch", totals.batch) + table("absences", totals.absences);
 }
 
 std::vector<std::string> unreached(const Totals& totals) {
@@ -104,6 +105,9 @@ std::vector<std::string> unreached(const Totals& totals) {
     }
     for (const auto& [what, count] : totals.batch) {
         if (count == 0) missing.push_back(absl::StrCat("batch: never ", what));
+    }
+    for (const auto& [what, count] : totals.absences) {
+        if (count == 0) missing.push_back(absl::StrCat("no agent was ever ", what));
     }
     if (totals.gangs == 0) missing.push_back("no gang was ever offered");
     for (std::size_t i = 0; i < kFaults; ++i) {
@@ -123,6 +127,9 @@ std::vector<std::string> unreached(const Totals& totals) {
                                                                                {kRunning, kFinished},
                                                                                {kRunning, kFailed},
                                                                                {kRunning, kKilled},
+                                                                               {kRunning, kKilling},
+                                                                               {kKilling, kKilled},
+                                                                               {kKilling, kUnreachable},
                                                                                {kRunning, kUnreachable},
                                                                                {kRunning, kLost},
                                                                                {kUnreachable, kRunning},

@@ -26,6 +26,7 @@ struct Totals {
     std::uint64_t gangs = 0;
     std::map<std::string, std::uint64_t> executors;
     std::map<std::string, std::uint64_t> batch;
+    std::map<std::string, std::uint64_t> absences;
     Duration virtual_time{0};
 
     void add(const WorldOptions& options, const Report& report);

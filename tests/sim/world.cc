@@ -5,6 +5,7 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace stoa::sim {
@@ -84,11 +85,21 @@ void World::makeMasters() {
                 });
             };
         }
-        master::Options options;
-        options.seed = rng_.next();
-        masters_.push_back(std::make_unique<MasterNode>(parts, std::move(options)));
+        masters_.push_back(std::make_unique<MasterNode>(parts, masterOptions()));
     }
     if (options_.masters == 1) first_master_ = masters_[0]->id();
+}
+
+// In some worlds agents are given up as soon as their time is over, in others slowly; in some, those that were given up are
+// soon forgotten, or few of them kept, so that they come back as strangers.
+master::Options World::masterOptions() {
+    master::Options options;
+    options.seed = rng_.next();
+    Rng rng(options_.seed ^ 0xa6e7);
+    options.give_up_every = std::chrono::seconds(std::array{0, 6, 40}[rng.below(3)]);
+    if (rng.below(3) == 0) options.max_unreachable_age = std::chrono::seconds(5 + rng.below(60));
+    if (rng.below(2) == 0) options.max_unreachable = rng.below(2);
+    return options;
 }
 
 // Frameworks dial the master that stands first, and learn of another some time later.
@@ -430,6 +441,12 @@ Report World::run() {
         const auto* batch = dynamic_cast<const BatchBrain*>(&framework->brain());
         if (batch == nullptr) continue;
         for (const auto& [what, count] : batch->counts()) report.batch[what] += count;
+    }
+    for (const auto& master : masters_) {
+        const master::Counters one = master->counters();
+        report.absences["given up"] += one.agents_unreachable;
+        report.absences["back before given up"] += one.agents_spared;
+        report.absences["forgotten"] += one.agents_forgotten;
     }
     report.masters = options_.masters;
     report.sessions_expired = zookeeper_.expired();

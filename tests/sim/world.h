@@ -66,6 +66,7 @@ struct Report {
     std::map<std::string, std::uint64_t> executors; // what their agents counted
     std::map<std::string, std::uint64_t> batch;     // what its queue did, and the agents with its time limits
     std::uint64_t gangs = 0;                        // that were offered
+    std::map<std::string, std::uint64_t> absences;  // of agents, and what their masters made of them
 };
 
 class World {
@@ -83,6 +84,7 @@ private:
     void letFinish();
     void addBatch(std::uint32_t tasks);
     void makeMasters();
+    master::Options masterOptions();
     void lookForMaster();
     const MasterNode* leader() const; // the one that leads; null when none or more than one believes so
     // One roll of the dice for each node, every second while faults last.

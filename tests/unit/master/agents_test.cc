@@ -208,6 +208,177 @@ TEST(Unreachable, TasksOfAnUnreachableAgentStillHold) {
     EXPECT_EQ(world.freeOn(agent), Resources::cpusMem(3, 512));
 }
 
+TEST(Unreachable, AgentsAreGivenUpOneByOne) {
+    World world;
+    std::vector<TestAgent> agents;
+    for (int i = 0; i < 4; ++i) agents.push_back(world.agent());
+    for (const TestAgent& agent : agents) world.gone(agent.peer);
+    world.pass(75s);
+    EXPECT_EQ(world.stored<AgentUnreachable>().size(), 1u);
+    world.pass(5s);
+    EXPECT_EQ(world.stored<AgentUnreachable>().size(), 1u);
+    world.pass(1s);
+    EXPECT_EQ(world.stored<AgentUnreachable>().size(), 2u);
+    // Its time has long been over, but it comes back before its turn.
+    world.registerAgent(agents[3]);
+    world.pass(60s);
+    EXPECT_EQ(world.stored<AgentUnreachable>().size(), 3u);
+    EXPECT_EQ(world.master().counters().agents_spared, 1u);
+    EXPECT_EQ(world.master().agents().active(), 1u);
+}
+
+TEST(Unreachable, WithoutALimitAllAreGivenUpAtOnce) {
+    Options options;
+    options.give_up_every = Duration::zero();
+    World world(options);
+    const std::vector<TestAgent> agents = {world.agent(), world.agent(), world.agent()};
+    for (const TestAgent& agent : agents) world.gone(agent.peer);
+    world.pass(75s);
+    EXPECT_EQ(world.stored<AgentUnreachable>().size(), 3u);
+}
+
+TEST(Unreachable, ANewLeaderGivesUpOneByOneToo) {
+    World world;
+    for (int i = 0; i < 3; ++i) world.agent();
+    world.restart();
+    world.pass(76s);
+    EXPECT_EQ(world.stored<AgentUnreachable>().size(), 1u);
+    world.pass(12s);
+    EXPECT_EQ(world.stored<AgentUnreachable>().size(), 3u);
+}
+
+TEST(Forgetting, OneThatWasUnreachableForTooLongIsForgottenAndItsTasksAreGone) {
+    Options options;
+    options.max_unreachable_age = 1h;
+    World world(options);
+    TestAgent agent = world.agent();
+    TestFramework framework = world.framework();
+    world.run(agent, framework, "t");
+    world.gone(agent.peer);
+    world.pass(75s);
+    EXPECT_EQ(world.updateTo(framework).state, TaskState::kUnreachable);
+    world.pass(1h - 1s);
+    EXPECT_EQ(world.master().agents().size(), 1u);
+    world.forgetSaid();
+    world.pass(1s);
+    EXPECT_EQ(world.master().agents().size(), 0u);
+    ASSERT_EQ(world.stored<AgentRemoved>().size(), 1u);
+    const TaskStatus status = world.updateTo(framework);
+    EXPECT_EQ(status.state, TaskState::kGone);
+    EXPECT_EQ(status.reason, Reason::kAgentRemoved);
+    EXPECT_EQ(world.taskOf(framework.id(), "t"), nullptr);
+    for (const Output::Said& said : world.allSaid()) {
+        const auto* delta = std::get_if<Delta>(&said.effect);
+        if (delta == nullptr || !std::holds_alternative<AgentForgotten>(*delta)) continue;
+        EXPECT_EQ(said.waits_for, world.master().recordsAppended());
+    }
+}
+
+TEST(Forgetting, AgesGoOnUnderANewLeader) {
+    Options options;
+    options.max_unreachable_age = 1h;
+    World world(options);
+    TestAgent agent = world.agent();
+    world.gone(agent.peer);
+    world.pass(75s + 40min);
+    world.restart();
+    EXPECT_EQ(world.master().agents().size(), 1u);
+    world.pass(20min - 1s);
+    EXPECT_EQ(world.master().agents().size(), 1u);
+    world.pass(1s);
+    EXPECT_EQ(world.master().agents().size(), 0u);
+    world.restart();
+    EXPECT_EQ(world.master().agents().size(), 0u);
+}
+
+TEST(Forgetting, AnOlderVersionsMarkCountsFromTheFirstLeaderThatReadsIt) {
+    Options options;
+    options.max_unreachable_age = 1h;
+    World first(options);
+    TestAgent agent = first.agent();
+    World world(options, Recovered{{first.stored<AgentAdmitted>()[0], AgentUnreachable{agent.id()}}});
+    world.pass(59min);
+    EXPECT_EQ(world.master().agents().size(), 1u);
+    world.restart();
+    world.pass(2min);
+    EXPECT_EQ(world.master().agents().size(), 0u);
+}
+
+TEST(Forgetting, OfTooManyTheOneThatIsUnreachableTheLongestIsForgotten) {
+    Options options;
+    options.max_unreachable = 2;
+    World world(options);
+    std::vector<TestAgent> agents;
+    for (int i = 0; i < 4; ++i) agents.push_back(world.agent());
+    for (std::size_t i : {2, 0, 3, 1}) {
+        world.gone(agents[i].peer);
+        world.pass(10s);
+    }
+    world.pass(100s);
+    ASSERT_EQ(world.stored<AgentRemoved>().size(), 2u);
+    EXPECT_EQ(world.stored<AgentRemoved>()[0].agent, agents[2].id());
+    EXPECT_EQ(world.stored<AgentRemoved>()[1].agent, agents[0].id());
+    EXPECT_EQ(world.master().agents().unreachable(), 2u);
+}
+
+// The agent's id, and its task, which was told as gone.
+struct Forgotten {
+    World world{[] {
+        Options options;
+        options.max_unreachable = 0;
+        return options;
+    }()};
+    TestAgent agent = world.agent(4, 1024);
+    TestFramework framework = world.framework();
+
+    Forgotten() {
+        world.run(agent, framework, "t", 1, 512);
+        world.gone(agent.peer);
+        world.pass(75s);
+        (void)world.heard<event::Update>(framework);
+    }
+    void comeBack() { world.registerAgent(agent, {world.told(agent, framework.id(), "t", 1, 512)}); }
+};
+
+TEST(Forgetting, TasksOfOneThatComesBackAreKilledInSilenceAndHoldUntilThen) {
+    Forgotten it;
+    it.comeBack();
+    EXPECT_EQ(it.world.master().agents().active(), 1u);
+    EXPECT_EQ(it.world.heardOne<master_says::Kill>(it.agent).task.value(), "t");
+    EXPECT_EQ(it.world.freeOn(it.agent), Resources::cpusMem(3, 512));
+    EXPECT_EQ(it.world.updateTo(it.framework).state, TaskState::kGone); // again, since it may not have heard
+    const Uuid uuid = it.world.update(it.agent, it.framework.id(), "t", TaskState::kKilled);
+    EXPECT_EQ(it.world.heardOne<master_says::AcknowledgeUpdate>(it.agent).uuid, uuid);
+    EXPECT_TRUE(it.world.heard<event::Update>(it.framework).empty());
+    EXPECT_EQ(it.world.freeOn(it.agent), Resources::cpusMem(4, 1024));
+    EXPECT_EQ(it.world.taskOf(it.framework.id(), "t"), nullptr);
+    EXPECT_EQ(it.world.stored<AgentAdmitted>().back().disowned, Disowned::kNone);
+}
+
+TEST(Forgetting, WhoeverLeadsNextGoesOnKillingTheTasksOfOneThatCameBack) {
+    Forgotten it;
+    it.comeBack();
+    it.world.restart();
+    it.world.subscribe(it.framework);
+    it.comeBack();
+    EXPECT_EQ(it.world.heardOne<master_says::Kill>(it.agent).task.value(), "t");
+    EXPECT_EQ(it.world.updateTo(it.framework).state, TaskState::kGone);
+    it.world.registerAgent(it.agent);
+    EXPECT_TRUE(it.world.heard<event::Update>(it.framework).empty());
+    EXPECT_EQ(it.world.freeOn(it.agent), Resources::cpusMem(4, 1024));
+    EXPECT_EQ(it.world.stored<AgentAdmitted>().back().disowned, Disowned::kNone);
+}
+
+TEST(Forgetting, ADisownedTaskIsReconciledAsGone) {
+    Forgotten it;
+    it.comeBack();
+    (void)it.world.heard<event::Update>(it.framework);
+    it.world.call(it.framework, call::Reconcile{});
+    EXPECT_TRUE(it.world.heard<event::Update>(it.framework).empty());
+    it.world.call(it.framework, call::Reconcile{{{TaskId("t"), it.agent.id()}}});
+    EXPECT_EQ(it.world.updateTo(it.framework).state, TaskState::kGone);
+}
+
 TEST(Unregistration, AnAgentThatStopsForGoodIsForgottenAndItsTasksAreGone) {
     World world;
     TestAgent agent = world.agent();

@@ -135,6 +135,7 @@ public:
         info.name = name;
         info.user = "somebody";
         info.failover_timeout = std::chrono::minutes(10);
+        info.checkpoint = true;
         return info;
     }
     void subscribe(TestFramework& framework, std::vector<std::string> suppressed = {}) {

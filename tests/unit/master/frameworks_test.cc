@@ -86,12 +86,12 @@ TEST(Failover, UserAndCheckpointStayAsTheyWere) {
     TestFramework framework = world.framework();
     TestFramework next = framework;
     next.info.user = "another";
-    next.info.checkpoint = true;
+    next.info.checkpoint = false;
     next.info.name = "renamed";
     world.subscribe(next);
     const FrameworkInfo& info = world.master().frameworks().find(framework.id())->info;
     EXPECT_EQ(info.user, "somebody");
-    EXPECT_FALSE(info.checkpoint);
+    EXPECT_TRUE(info.checkpoint);
     EXPECT_EQ(info.name, "renamed");
 }
 

@@ -9,8 +9,8 @@ namespace {
 
 Record randomRecord(RandomMessages& random) {
     switch (random.rng().below(7)) {
-    case 0: return AgentAdmitted{random.agentInfo(), random.incarnation()};
-    case 1: return AgentUnreachable{random.id<AgentId>()};
+    case 0: return AgentAdmitted{random.agentInfo(), random.incarnation(), static_cast<Disowned>(random.upTo(2))};
+    case 1: return AgentUnreachable{random.id<AgentId>(), WallTime{random.upTo(1'000'000)}};
     case 2: return AgentRemoved{random.id<AgentId>()};
     case 3: return FrameworkStored{random.frameworkInfo(), random.flip() ? random.word() : ""};
     case 4: return FrameworkDeadline{random.id<FrameworkId>(), random.duration()};
@@ -27,9 +27,12 @@ struct Compare {
     }
     bool operator()(const AgentAdmitted& left) const {
         const auto& r = right<AgentAdmitted>();
-        return left.info == r.info && left.incarnation == r.incarnation;
+        return left.info == r.info && left.incarnation == r.incarnation && left.disowned == r.disowned;
     }
-    bool operator()(const AgentUnreachable& left) const { return left.agent == right<AgentUnreachable>().agent; }
+    bool operator()(const AgentUnreachable& left) const {
+        const auto& r = right<AgentUnreachable>();
+        return left.agent == r.agent && left.since == r.since;
+    }
     bool operator()(const AgentRemoved& left) const { return left.agent == right<AgentRemoved>().agent; }
     bool operator()(const FrameworkStored& left) const {
         const auto& r = right<FrameworkStored>();
