@@ -187,7 +187,10 @@ absl::StatusOr<TaskCgroups> TaskCgroups::setUp(const fs::path& run_dir, pid_t sh
     }
     std::string text;
     for (const Hierarchy& hierarchy : cgroups.hierarchies_) absl::StrAppend(&text, hierarchy.tasks, "\n");
-    std::ofstream(note) << text << std::flush;
+    // Before they are made: what is not noted, nobody takes away.
+    if (!(std::ofstream(note) << text << std::flush)) {
+        return absl::UnavailableError(absl::StrCat("cannot write ", note, ", which names the tasks' cgroups"));
+    }
     for (const Hierarchy& hierarchy : cgroups.hierarchies_) {
         const absl::Status status = cgroups.unified_
                                         ? prepareUnified(fs::path(hierarchy.tasks).parent_path(), hierarchy.tasks)

@@ -1,6 +1,9 @@
 // Cgroups that are used again: nothing of a task's shows in the next.
 
+#include "agent/containers/cgroups.h"
 #include "tests/unit/agent/containers_fixture.h"
+
+#include <gmock/gmock.h>
 
 namespace stoa::agent {
 namespace {
@@ -55,6 +58,18 @@ TEST_F(ContainerCgroups, LimitsAreEachTasksOwn) {
         waitExited(task.id);
         ASSERT_TRUE(launcher_->forget(task.id).ok());
     }
+}
+
+TEST(Cgroups, AreNotMadeWhereTheirNoteCannotBeWritten) {
+    const fs::path run_dir = fs::path(testing::TempDir()) / ("unwritable-note-" + std::to_string(getpid()));
+    fs::create_directories(run_dir / "cgroups"); // in the note's place
+    const absl::StatusOr<TaskCgroups> made = TaskCgroups::setUp(run_dir, getpid());
+    ASSERT_FALSE(made.ok());
+    EXPECT_THAT(made.status().message(), testing::HasSubstr("cannot write " + run_dir.string() + "/cgroups"));
+    for (const fs::directory_entry& hierarchy : fs::directory_iterator("/sys/fs/cgroup")) {
+        EXPECT_FALSE(fs::exists(hierarchy.path() / ("stoa-" + std::to_string(getpid()))));
+    }
+    fs::remove_all(run_dir);
 }
 
 } // namespace
