@@ -308,8 +308,8 @@ $(BUILT_TEMPLATES):
 	$(Q)mkdir -p $(@D) && ln -sfn $(abspath packaging/templates) $@
 
 define unit_test_rule
-$(BUILD)/tests/unit-$(1): $$(call objects,$$(filter tests/unit/$(1)/%,$$(SOURCES))) $$(call archives,$$($(1)_TESTED)) \
-  $(BUILD)/flags/link $(BUILD)/flags/unit-$(1).objects
+$(BUILD)/tests/unit-$(1): $$(call objects,$$(filter tests/unit/$(1)/% tests/sanitizers.cc,$$(SOURCES))) \
+  $$(call archives,$$($(1)_TESTED)) $(BUILD)/flags/link $(BUILD)/flags/unit-$(1).objects
 	$$(call say,LD,$$@)
 	$$(link) $$(TEST_LIBS) $$(LIBS)
 $(BUILD)/flags/unit-$(1).objects: FORCE
@@ -366,7 +366,8 @@ check-full: ## check, with sanitizers, whole lint and more seeds: takes an hour
 	@$(MAKE) --no-print-directory tests headers
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g1' tests
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/O0 OPT=-O0 $(BUILD)/O0/bin/stoa-sim
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread OPT='-O1 -g1' $(THREADED:%=$(BUILD)/tsan/tests/unit-%)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SANITIZE=thread OPT='-O1 -g1' \
+	  $(BUILD)/tsan/bin/stoa-shim $(THREADED:%=$(BUILD)/tsan/tests/unit-%)
 	@$(run_tests) --timeout=3600 $(SOURCE_TESTS) $(QUICK_TESTS) $(SLOW_TESTS) \
 	  $(call unit_tests,$(BUILD)/asan,asan-) $(call sim_tests,$(BUILD)/asan,asan-,$(TEST_SEEDS)) \
 	  $(foreach u,$(THREADED),'tsan-unit-$(u)=$(BUILD)/tsan/tests/unit-$(u)') \

@@ -506,8 +506,10 @@ TEST(OperatorStream, AThousandStalledReadersDontGrowTheMaster) {
     }
     EXPECT_GE(passed, 100 * serving.stream_queue_bytes);
     // What is on its way to a socket is each reader's own; what waits behind it is there once for all of them.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // these keep what was freed, or more beside it
     EXPECT_LT(most, before + 1000 * (std::size_t{256} << 10));
     EXPECT_LE(most, after_fifty + (std::size_t{8} << 20));
+#endif
     std::cout << "1000 stalled readers, " << (passed >> 20)
               << " MiB of events past each: " << ((most - std::min(most, before)) >> 20) << " MiB at most, of which "
               << ((most - after_fifty) >> 10) << " KiB after the first tenth\n";

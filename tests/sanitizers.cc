@@ -1,5 +1,5 @@
-// What ThreadSanitizer must be told in the tests that run over real sockets: Debian's ZeroMQ isn't built with it, so its
-// locks are not seen, and what it hands from one of its threads to another looks like a race.
+// What ThreadSanitizer must be told in every unit test program: Debian's ZeroMQ isn't built with it, so its locks are not
+// seen, and what it hands from one of its threads to another looks like a race.
 
 // NOLINTBEGIN(bugprone-reserved-identifier): the sanitizer calls it by this name
 extern "C" const char* __tsan_default_suppressions();
