@@ -43,7 +43,7 @@ struct Shared {
     }
 
     const ServerOptions options;
-    const Router router;
+    Router router; // emptied when the server ends: its handlers may own what holds a stream, and thereby this
     boost::asio::io_context io{1};
 
     std::mutex mutex;

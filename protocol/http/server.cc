@@ -369,6 +369,7 @@ Server::~Server() {
         state_->stop();
     });
     state_->thread.join();
+    state_->shared->router = Router();
     if (!state_->unix_socket.empty()) unlink(state_->unix_socket.c_str());
 }
 
