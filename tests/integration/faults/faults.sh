@@ -109,6 +109,8 @@ fault_memory() { # ARGUMENT: kilobytes more
     file=$path/memory.limit_in_bytes
     [[ -e $file ]] || file=$path/memory.max
     [[ -e $file ]] || continue
+    # What the kernel could do without, it has given back first.
+    { echo 1 > "$path/memory.force_empty" || echo 1G > "$path/memory.reclaim"; } 2> /dev/null
     now=$(cat "$path/memory.usage_in_bytes" "$path/memory.current" 2> /dev/null)
     undo "$1" set_limit "$file" "$(cat "$file")"
     set_limit "$file" $((now + $3 * 1024))
