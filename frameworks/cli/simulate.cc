@@ -19,6 +19,7 @@ int runSimulator(const Context& context, const std::vector<std::string>& argumen
     const std::string program = besideThisProgram("stoa-sim");
     std::vector<std::string> words = {program, "simulate"};
     if (context.json) words.emplace_back("--json");
+    if (!context.credential.empty()) words.push_back("--credential=" + context.credential);
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());

@@ -48,6 +48,13 @@ check "a wrong weight" says 2 '--weight: "etl" is not ROLE=WEIGHT' simulate --we
 check "an unknown module" says 2 'there is no allocator "best"' simulate --try-allocator=best
 check "an unknown option" says 2 "--ad" simulate --ad=1
 check "no master" says 1 "http://127.0.0.1:1/weights: " command stoa simulate --from=http://127.0.0.1:1
+command stoa credentials new "$work/set" > /dev/null
+"$bin/stoa-master" --credentials="$work/set/masters.json" --work_dir="$work/m" --port="$http" --zmq_port=0 2> /dev/null &
+wait_until 10 curl -sf "http://127.0.0.1:$http/health"
+check "a master that asks who one is" says 1 "/weights: 401 " command stoa simulate --from="http://127.0.0.1:$http"
+check "and is told" says 2 "/state: no agent is active" \
+  env STOA_CREDENTIAL="$work/set/operator.json" "$bin/stoa" simulate --from="http://127.0.0.1:$http"
+kill %% && wait %% 2> /dev/null
 check "a picture that can't be written" says 1 "/no/such/place can't be written" simulate --svg=/no/such/place
 
 export -n STOA_DIR

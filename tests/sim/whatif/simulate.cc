@@ -2,7 +2,9 @@
 
 #include "master/allocator_loader.h"
 #include "master/core/validation.h"
+#include "protocol/credentials/credentials.h"
 #include "protocol/http/client.h"
+#include "protocol/http/gate.h"
 #include "protocol/strings.h"
 #include "tests/sim/whatif/answer.h"
 #include "tests/sim/whatif/live.h"
@@ -18,6 +20,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <utility>
 
@@ -31,6 +34,7 @@ constexpr int kUsage = 2;
 struct Flags {
     std::string cluster;
     std::string from;
+    std::string credential;
     std::string remaining;
     std::string workload;
     std::vector<std::string> streams;
@@ -85,16 +89,29 @@ absl::Status takeWeights(const std::vector<std::string>& texts, std::map<std::st
 
 // ---- What is there -----------------------------------------------------------------------------------------------
 
-absl::StatusOr<std::string> get(const std::string& url) {
-    absl::StatusOr<http::ClientResponse> response = http::get(url);
+// Whom we say that we are to a master that asks; null: nobody.
+absl::StatusOr<SharedCredentials> credentialsOf(const Flags& flags) {
+    const char* set = std::getenv("STOA_CREDENTIAL");
+    const std::string file = flags.credential.empty() && set != nullptr ? set : flags.credential;
+    if (file.empty()) return SharedCredentials();
+    return readCredentials(file, CredentialsOf::kClient);
+}
+
+absl::StatusOr<std::string> get(const std::string& url, const SharedCredentials& credentials) {
+    http::ClientRequest request;
+    request.url = url;
+    if (credentials) request.headers.emplace_back("Authorization", http::basicAuthorization(*credentials));
+    absl::StatusOr<http::ClientResponse> response = http::fetch(request);
     for (int redirects = 0; response.ok() && response->status == 307 && redirects < 3; ++redirects) {
-        std::string leader(response->header("Location"));
-        if (leader.starts_with("//")) leader = "http:" + leader;
-        response = http::get(leader);
+        request.url = response->header("Location");
+        if (request.url.starts_with("//")) request.url = "http:" + request.url;
+        response = http::fetch(request);
     }
     if (!response.ok()) return absl::UnavailableError(concat(url, ": ", toStd(response.status().message())));
-    if (!response->ok())
-        return absl::UnavailableError(concat(url, ": ", response->status, " ", response->body.substr(0, 500)));
+    if (!response->ok()) {
+        return absl::UnavailableError(
+            concat(url, ": ", response->status, " ", trimmed(std::string_view(response->body).substr(0, 500))));
+    }
     return std::move(response->body);
 }
 
@@ -110,13 +127,15 @@ absl::Status readLive(const Flags& flags, Scenario& scenario, Workload& workload
     std::optional<double> now;
     if (where.starts_with("http://")) {
         while (where.ends_with("/")) where.pop_back();
-        const absl::StatusOr<std::string> weights = get(where + "/weights");
+        const absl::StatusOr<SharedCredentials> credentials = credentialsOf(flags);
+        if (!credentials.ok()) return credentials.status();
+        const absl::StatusOr<std::string> weights = get(where + "/weights", *credentials);
         if (!weights.ok()) return weights.status();
         absl::StatusOr<std::map<std::string, double>> parsed = parseWeights(where + "/weights", *weights);
         if (!parsed.ok()) return parsed.status();
         scenario.weights = *std::move(parsed);
         where += "/state";
-        text = get(where);
+        text = get(where, *credentials);
         now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
     } else {
         text = readWholeFile(where);
@@ -299,6 +318,8 @@ void addOptions(CLI::App& app, Flags& flags) {
     app.add_option("--cluster", flags.cluster, "file of agents by class: class,count,resources,attributes");
     app.add_option("--from", flags.from,
                    "start from a live cluster instead: http://HOST:5050, or a file of its /state");
+    app.add_option("--credential", flags.credential,
+                   "with --from: file of who you are, where the master asks (or STOA_CREDENTIAL)");
     app.add_option("--remaining", flags.remaining,
                    "with --from: how much longer each task runs, or forever (default: as long again as it has run)");
     app.add_option("--workload", flags.workload,
