@@ -7,6 +7,7 @@
 #include "frameworks/cli/script.h"
 #include "frameworks/cli/submit_options.h"
 #include "frameworks/cli/upload.h"
+#include "protocol/http/message.h"
 #include "protocol/strings.h"
 
 #include <CLI/CLI.hpp>
@@ -123,6 +124,13 @@ absl::StatusOr<Read> readSubmission(const Submission& submission) {
     return read;
 }
 
+// That some agent could hold a task of it. The master knows it at once, where its list of agents may be long.
+bool surelyFits(const MasterClient& master, const batch::JobSpec& spec) {
+    if (!spec.constraints.empty()) return false;
+    const auto answer = master.get("/api/stoa/fits?resources=" + http::percentEncodePath(spec.shape.toString()));
+    return answer.ok() && truthAt(*answer, "fits");
+}
+
 } // namespace
 
 int submit(const Submission& submission, const Context& context) {
@@ -150,9 +158,11 @@ int submit(const Submission& submission, const Context& context) {
         std::cout << submission.before_number << *job << std::endl;
     }
     // It is in the queue whatever follows; but who asks for more than there is should hear of it now.
-    if (absl::StatusOr<rapidjson::Document> agents = batch->master().get("/slaves"); agents.ok()) {
-        const Room room = roomFor(*agents, spec->shape, spec->constraints);
-        if (!room.possible) std::cerr << "stoa: job " << *job << " waits for another agent: " << room.words << "\n";
+    if (!surelyFits(batch->master(), *spec)) {
+        if (absl::StatusOr<rapidjson::Document> agents = batch->master().get("/slaves"); agents.ok()) {
+            const Room room = roomFor(*agents, spec->shape, spec->constraints);
+            if (!room.possible) std::cerr << "stoa: job " << *job << " waits for another agent: " << room.words << "\n";
+        }
     }
     return options.wait ? waitForJobs(*batch, {*job}, {false, context.json}) : 0;
 }

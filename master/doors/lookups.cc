@@ -66,6 +66,17 @@ Response tasks(const ReadModel& model, const Request& request) {
     return json(request, tasksJson(model, query));
 }
 
+// Whether some agent that is here could hold this if it were empty: what who submits one small job after the other asks,
+// without all agents' being written down for each.
+Response fits(const ReadModel& model, const Request& request) {
+    const absl::StatusOr<Resources> shape = Resources::parse(parameter(request, "resources"));
+    if (!shape.ok()) return textResponse(400, concat("resources: ", shape.status().message(), "\n"));
+    const bool some = std::any_of(model.agents().begin(), model.agents().end(), [&](const auto& agent) {
+        return agent.second.state == AgentChanged::State::kActive && agent.second.info.resources.contains(*shape);
+    });
+    return jsonResponse(concat("{\"fits\":", some ? "true" : "false", "}"));
+}
+
 // Where the leader is: whoever answers this, leads.
 Response redirect(const Identity& identity) {
     Response response = textResponse(307, "");
@@ -99,6 +110,7 @@ void routeLookups(http::Router& router, const std::shared_ptr<ReadSide>& read) {
         return json(request, frameworksJson(read->model, asked(request, "framework_id")));
     });
     below("/tasks", [read](const Request& request) { return tasks(read->model, request); });
+    exact("/api/stoa/fits", [read](const Request& request) { return fits(read->model, request); });
     exact("/weights", [read](const Request& request) { return json(request, weightsJson(read->identity)); });
     exact("/quota", [](const Request& request) { return json(request, R"({"infos":[],"configs":[]})"); });
     exact("/maintenance/schedule", [](const Request& request) { return json(request, "{}"); });
