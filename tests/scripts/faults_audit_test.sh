@@ -117,7 +117,9 @@ for name, change, word in (
         ("an attempt that was executed twice", put("effects/1.1", "begins 1\nbegins again\n"), "more than once"),
         ("an attempt that nobody logged", put("effects/1.3", "begins 1\n"), "not in the job's log"),
         ("an attempt that succeeded and did not end", put("effects/1.2", "begins 1\n"), "did not come to its end"),
-        ("an attempt that is left out of the log", lambda _, told: told["tasks"][1].pop("earlier_attempts"), "attempts are"),
+        ("an attempt that is left out of the log", lambda _, told: told["tasks"][1].pop("earlier_attempts"), "not in the job's log"),
+        ("an attempt that is there twice", lambda _, told: told["tasks"][1]["earlier_attempts"].append({"attempt": 1, "why": "lost"}),
+         "attempts are"),
         ("a job that failed", lambda _, told: told.update(state="failed"), "failed"),
         ("a task that is left out", lambda _, told: told["tasks"].pop(), "2 tasks of 3")):
     wrong = judged(change)
