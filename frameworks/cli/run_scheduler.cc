@@ -2,9 +2,6 @@
 
 #include "protocol/strings.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -18,25 +15,6 @@ constexpr std::uint32_t kMostAttempts = 20;
 constexpr Filters kNoFilter{Duration{0}};
 
 } // namespace
-
-RunScheduler::RunScheduler(Task task) : task_(std::move(task)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
-std::vector<RunScheduler::News> RunScheduler::take() {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
-    std::lock_guard lock(mutex_);
-    std::deque<News> news = std::exchange(news_, {});
-    return {std::make_move_iterator(news.begin()), std::make_move_iterator(news.end())};
-}
-
-void RunScheduler::tell(News news) {
-    {
-        std::lock_guard lock(mutex_);
-        news_.push_back(std::move(news));
-    }
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-}
 
 void RunScheduler::ask(sdk::Driver& driver) {
     Demand demand;

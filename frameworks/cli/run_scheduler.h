@@ -4,12 +4,12 @@
 
 #include "frameworks/sdk/driver.h"
 #include "protocol/codec/task_body.h"
-#include "protocol/unique_fd.h"
+#include "protocol/wire/swap_queue.h"
 
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -44,10 +44,10 @@ public:
     };
     using News = std::variant<Subscribed, MasterLost, Placed, Updated, Refused>;
 
-    explicit RunScheduler(Task task);
+    explicit RunScheduler(Task task) : task_(std::move(task)) {}
 
-    int eventFd() const { return wake_.get(); }
-    std::vector<News> take();
+    int eventFd() const { return news_.fd(); }
+    std::vector<News> take() { return news_.take(); }
 
     // From any thread: the demand that the driver restates at each subscription.
     void ask(sdk::Driver& driver);
@@ -59,12 +59,11 @@ private:
     void offers(sdk::Driver& driver, const std::vector<Offer>& offers) override;
     void update(sdk::Driver& driver, const TaskStatus& status) override;
     void error(sdk::Driver& driver, const std::string& message) override;
-    void tell(News news);
+    void tell(News news) { news_.push(std::move(news), 0); }
 
     const Task task_;
-    UniqueFd wake_;
-    std::mutex mutex_; // guards what follows
-    std::deque<News> news_;
+    SwapQueue<News> news_;
+    std::mutex mutex_;             // guards what follows
     std::optional<Placed> placed_; // the last attempt, until it is known to be lost before it ran
     std::uint32_t attempts_ = 0;
     bool running_ = false;

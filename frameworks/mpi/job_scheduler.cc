@@ -2,9 +2,6 @@
 
 #include "protocol/strings.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -17,26 +14,6 @@ constexpr Filters kNoFilter{Duration{0}};
 constexpr std::uint32_t kMostAttempts = 20;
 
 } // namespace
-
-JobScheduler::JobScheduler(Options options)
-    : options_(std::move(options)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
-std::vector<JobScheduler::News> JobScheduler::take() {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
-    std::lock_guard lock(mutex_);
-    std::deque<News> news = std::exchange(news_, {});
-    return {std::make_move_iterator(news.begin()), std::make_move_iterator(news.end())};
-}
-
-void JobScheduler::tell(News news) {
-    {
-        std::lock_guard lock(mutex_);
-        news_.push_back(std::move(news));
-    }
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-}
 
 TaskId JobScheduler::taskId(std::size_t place) const { return TaskId(concat("mpi.", place, ".", attempts_)); }
 

@@ -5,11 +5,11 @@
 
 #include "frameworks/sdk/scheduler.h"
 #include "protocol/codec/task_body.h"
-#include "protocol/unique_fd.h"
+#include "protocol/wire/swap_queue.h"
 
-#include <deque>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -45,10 +45,10 @@ public:
     };
     using News = std::variant<Subscribed, MasterLost, Granted, TakenBack, Updated, Refused>;
 
-    explicit JobScheduler(Options options);
+    explicit JobScheduler(Options options) : options_(std::move(options)) {}
 
-    int eventFd() const { return wake_.get(); }
-    std::vector<News> take();
+    int eventFd() const { return news_.fd(); }
+    std::vector<News> take() { return news_.take(); }
 
     // From any thread: the demand that the driver restates at each subscription.
     void ask(sdk::Driver& driver);
@@ -64,13 +64,12 @@ private:
     void rescinded(sdk::Driver& driver, const OfferId& offer) override;
     void update(sdk::Driver& driver, const TaskStatus& status) override;
     void error(sdk::Driver& driver, const std::string& message) override;
-    void tell(News news);
+    void tell(News news) { news_.push(std::move(news), 0); }
     TaskId taskId(std::size_t place) const;
 
     const Options options_;
-    UniqueFd wake_;
+    SwapQueue<News> news_;
     std::mutex mutex_; // guards what follows
-    std::deque<News> news_;
     Phase phase_ = Phase::kAsking;
     std::vector<Offer> granted_;
     std::uint32_t attempts_ = 0;

@@ -1,7 +1,6 @@
-// How a network thread and its owner meet: one side pushes, the other takes all at once and swaps. An event descriptor is
-// readable from the first push until the take. The queue keeps count of its items and of their bytes; who fills it decides
-// what gives at the bound.
-// Private to this folder. Any thread may call anything.
+// How two threads meet, such as a network thread and its owner: one side pushes, the other takes all at once and swaps. An
+// event descriptor is readable from the first push until the take. The queue keeps count of its items and of their bytes;
+// who fills it decides what gives at the bound. Any thread may call anything.
 #pragma once
 
 #include "protocol/unique_fd.h"
