@@ -1,5 +1,6 @@
 // `stoa framework run`: a framework plug-in, in this process, until it ends.
 #include "frameworks/cli/command.h"
+#include "frameworks/cli/command_framework.h"
 #include "frameworks/cli/plugin_loader.h"
 #include "protocol/strings.h"
 #include "protocol/unique_fd.h"
@@ -8,9 +9,7 @@
 
 #include <poll.h>
 #include <pwd.h>
-#include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,7 +30,6 @@ using Clock = std::chrono::steady_clock;
 
 // How long a callback may go on once the framework was asked to end.
 constexpr auto kPatience = std::chrono::seconds(5);
-constexpr auto kSameInterrupt = std::chrono::milliseconds(200);
 
 struct RunOptions {
     std::string name;
@@ -45,17 +43,12 @@ public:
     PluginProcess(const stoa_framework_plugin_v1& plugin, std::string path) : plugin_(plugin), path_(std::move(path)) {}
 
     int run(const stoa_framework_host_v1& host, const std::vector<std::string>& flags) {
-        sigset_t signals;
-        sigemptyset(&signals);
-        for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
-        ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-        const UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-
+        Interrupts interrupts;
         std::thread thread([&] { work(host, flags); });
         std::optional<Clock::time_point> asked;
         int signal = 0;
         for (;;) {
-            pollfd fds[] = {{ended_.get(), POLLIN, 0}, {signal_fd.get(), POLLIN, 0}};
+            pollfd fds[] = {{ended_.get(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}};
             int timeout = -1;
             if (asked) {
                 const auto left = std::chrono::ceil<std::chrono::milliseconds>(*asked + kPatience - Clock::now());
@@ -63,13 +56,12 @@ public:
             }
             const int ready = ::poll(fds, 2, timeout);
             if (fds[0].revents != 0) break;
-            signalfd_siginfo info{};
-            const bool again = fds[1].revents != 0 && ::read(signal_fd.get(), &info, sizeof info) == sizeof info;
-            if (again && !asked) {
+            const int came = interrupts.next();
+            if (came != 0 && !asked) {
                 asked = Clock::now();
-                signal = static_cast<int>(info.ssi_signo);
+                signal = came;
                 stop();
-            } else if ((again && Clock::now() - *asked >= kSameInterrupt) || (asked && ready == 0)) {
+            } else if (came != 0 || (asked && ready == 0)) {
                 std::cerr << "stoa: " << path_ << " does not end: a callback of it still runs; ended without it"
                           << std::endl;
                 ::_exit(kSignalled + signal); // its thread can't be waited for

@@ -2,6 +2,7 @@
 // what we do is what its launcher would have done by ssh: one proxy a machine. Output, exit codes and a rank's death
 // travel over Hydra's own connections.
 #include "frameworks/cli/command.h"
+#include "frameworks/cli/command_framework.h"
 #include "frameworks/cli/room.h"
 #include "frameworks/cli/table.h"
 #include "frameworks/cli/task_options.h"
@@ -21,13 +22,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <iostream>
+#include <utility>
 
 namespace stoa::cli {
 
@@ -38,7 +39,6 @@ using Clock = std::chrono::steady_clock;
 // When nothing is offered for so long, see whether the gang can ever be placed, and later say what is in the way.
 constexpr auto kFirstLook = std::chrono::milliseconds(200);
 constexpr auto kHint = std::chrono::seconds(2);
-constexpr auto kSameInterrupt = std::chrono::milliseconds(200);
 // From a signal to Hydra until it is killed, and from the end of a proxy until Hydra must have noticed it.
 constexpr auto kToClean = std::chrono::seconds(3);
 // How long proxies outlive this command when it is killed and can't say goodbye.
@@ -81,22 +81,13 @@ public:
         : master_(std::move(master)), settings_(std::move(settings)), scheduler_(settings_.gang) {}
 
     int run(const std::string& wire) {
-        sigset_t signals;
-        sigemptyset(&signals);
-        for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&signals, signal);
-        ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-        signal_fd_ = UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
         // A terminal is not read: the job isn't in its foreground.
         input_ = UniqueFd(::isatty(0) == 0 ? ::fcntl(0, F_DUPFD_CLOEXEC, 3) : -1);
         if (!input_) input_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 
-        sdk::DriverOptions options;
-        options.master = wire;
+        sdk::DriverOptions options =
+            commandFramework(wire, concat("mpi ", settings_.gang.name), settings_.user, kFailoverTimeout);
         options.credential = master_.credentialFile();
-        options.name = concat("mpi ", settings_.gang.name);
-        options.user = settings_.user;
-        options.failover_timeout = kFailoverTimeout;
-        options.linger = std::chrono::milliseconds(500);
         absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> driver = sdk::SchedulerDriver::start(options, scheduler_);
         if (!driver.ok()) return fail(driver.status(), kNotRun);
         driver_ = *std::move(driver);
@@ -110,7 +101,7 @@ public:
 private:
     void turn() {
         pollfd fds[] = {{scheduler_.eventFd(), POLLIN, 0},
-                        {signal_fd_.get(), POLLIN, 0},
+                        {interrupts_.fd(), POLLIN, 0},
                         {hydra_ && !output_over_ ? hydra_->output() : -1, POLLIN, 0}};
         int timeout = -1;
         for (const auto& due : {look_at_, give_up_at_}) {
@@ -120,7 +111,7 @@ private:
             timeout = timeout < 0 ? wait : std::min(timeout, wait);
         }
         ::poll(fds, 3, timeout);
-        if (fds[1].revents != 0) onSignals();
+        while (const int signal = interrupts_.next()) onSignal(signal);
         if (fds[2].revents != 0) onOutput();
         for (mpi::JobScheduler::News& news : scheduler_.take()) {
             std::visit([&](auto& what) { on(what); }, news);
@@ -231,21 +222,11 @@ private:
         }
     }
 
-    void onSignals() {
-        signalfd_siginfo info;
-        while (::read(signal_fd_.get(), &info, sizeof info) == sizeof info) {
-            if (info.ssi_signo == SIGCHLD) continue;
-            // A terminal, or timeout(1), may send one ctrl-C twice.
-            if (interrupted_ && Clock::now() - *interrupted_ < kSameInterrupt) continue;
-            signal_ = static_cast<int>(info.ssi_signo);
-            if (interrupted_) {
-                std::cerr << "stoa: not waiting for the ranks' end\n";
-                return end(kSignalled + signal_);
-            }
-            interrupted_ = Clock::now();
-            if (!launched_) return end(kSignalled + signal_);
-            stop(signal_);
-        }
+    void onSignal(int signal) {
+        const bool again = std::exchange(signal_, signal) != 0;
+        if (again) std::cerr << "stoa: not waiting for the ranks' end\n";
+        if (again || !launched_) return end(kSignalled + signal);
+        stop(signal);
     }
 
     void stop(int signal) {
@@ -261,7 +242,7 @@ private:
     void finish(int status) {
         if (!launched_ && WIFEXITED(status))
             return end(fail("mpiexec.hydra ended before anything was started", kNotRun));
-        if (interrupted_) return end(kSignalled + signal_);
+        if (signal_ != 0) return end(kSignalled + signal_);
         if (!trouble_.empty() && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
             fail(trouble_);
             if (never_ran_) return end(kNotRun);
@@ -313,7 +294,7 @@ private:
     const Settings settings_;
     mpi::JobScheduler scheduler_;
     std::unique_ptr<sdk::SchedulerDriver> driver_;
-    UniqueFd signal_fd_;
+    Interrupts interrupts_{true};
     UniqueFd input_;
     FrameworkId framework_;
     bool subscribed_ = false;
@@ -329,8 +310,7 @@ private:
     std::optional<Clock::time_point> give_up_at_; // then Hydra is killed
     bool hinted_ = false;
     bool said_ = false;
-    std::optional<Clock::time_point> interrupted_;
-    int signal_ = 0;
+    int signal_ = 0;        // that interrupted it
     bool torn_down_ = true; // at the end the framework is torn down
     std::optional<int> exit_code_;
 };

@@ -1,5 +1,6 @@
 // `stoa run`: one command on the cluster, as if it were run here.
 #include "frameworks/cli/command.h"
+#include "frameworks/cli/command_framework.h"
 #include "frameworks/cli/output_follower.h"
 #include "frameworks/cli/room.h"
 #include "frameworks/cli/run_scheduler.h"
@@ -10,7 +11,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include <iostream>
@@ -24,7 +24,6 @@ using Clock = std::chrono::steady_clock;
 // When nothing is offered for so long, see whether the task can ever be placed, and later say what is in the way.
 constexpr auto kFirstLook = std::chrono::milliseconds(100);
 constexpr auto kHint = std::chrono::seconds(2);
-constexpr auto kSameInterrupt = std::chrono::milliseconds(200);
 // How long a task outlives this command when it is killed and can't say goodbye.
 constexpr Duration kFailoverTimeout = std::chrono::seconds(30);
 
@@ -34,19 +33,8 @@ public:
         : master_(std::move(master)), shape_(task.shape), constraints_(task.constraints), scheduler_(std::move(task)) {}
 
     int run(const std::string& wire, const std::string& user, const std::string& name) {
-        sigset_t signals;
-        sigemptyset(&signals);
-        for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
-        ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-        signal_fd_ = UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-
-        sdk::DriverOptions options;
-        options.master = wire;
+        sdk::DriverOptions options = commandFramework(wire, concat("run ", name), user, kFailoverTimeout);
         options.credential = master_.credentialFile();
-        options.name = concat("run ", name);
-        options.user = user;
-        options.failover_timeout = kFailoverTimeout;
-        options.linger = std::chrono::milliseconds(500);
         absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> driver = sdk::SchedulerDriver::start(options, scheduler_);
         if (!driver.ok()) return fail(driver.status(), kNotRun);
         driver_ = *std::move(driver);
@@ -59,7 +47,7 @@ public:
 private:
     void turn() {
         pollfd fds[] = {{scheduler_.eventFd(), POLLIN, 0},
-                        {signal_fd_.get(), POLLIN, 0},
+                        {interrupts_.fd(), POLLIN, 0},
                         {out_ && !out_done_ ? out_->doneFd() : -1, POLLIN, 0},
                         {err_ && !err_done_ ? err_->doneFd() : -1, POLLIN, 0}};
         int timeout = -1;
@@ -68,7 +56,7 @@ private:
                 0, std::chrono::ceil<std::chrono::milliseconds>(*look_at_ - Clock::now()).count()));
         }
         ::poll(fds, 4, timeout);
-        if (fds[1].revents) onSignal();
+        if (const int signal = interrupts_.next(); signal != 0) onSignal(signal);
         for (RunScheduler::News& news : scheduler_.take()) {
             std::visit([&](auto& what) { on(what); }, news);
         }
@@ -112,18 +100,14 @@ private:
         err_ = std::make_unique<OutputFollower>(source, 2);
     }
 
-    void onSignal() {
-        signalfd_siginfo info;
-        if (::read(signal_fd_.get(), &info, sizeof info) != sizeof info) return;
-        // A terminal, or timeout(1), may send one ctrl-C twice.
-        if (interrupted_ && Clock::now() - *interrupted_ < kSameInterrupt) return;
+    void onSignal(int signal) {
         if (!placed_ || interrupted_) {
             // Nothing runs yet, or whoever interrupts doesn't want to wait: the framework goes, and its task with it.
-            exit_code_ = static_cast<int>(kSignalled + info.ssi_signo);
+            exit_code_ = kSignalled + signal;
             if (interrupted_) std::cerr << "stoa: not waiting for the task's end\n";
             return;
         }
-        interrupted_ = Clock::now();
+        interrupted_ = true;
         scheduler_.kill(*driver_);
     }
 
@@ -197,7 +181,7 @@ private:
     const std::vector<Constraint> constraints_;
     RunScheduler scheduler_;
     std::unique_ptr<sdk::SchedulerDriver> driver_;
-    UniqueFd signal_fd_;
+    Interrupts interrupts_;
     FrameworkId framework_;
     std::optional<RunScheduler::Placed> placed_;
     std::optional<TaskStatus> end_;
@@ -206,7 +190,7 @@ private:
     std::optional<Clock::time_point> look_at_ = Clock::now() + kFirstLook;
     bool hinted_ = false;
     bool subscribed_ = false;
-    std::optional<Clock::time_point> interrupted_;
+    bool interrupted_ = false;
     bool torn_down_ = true; // at the end the framework is torn down
     std::optional<int> exit_code_;
 };
