@@ -428,7 +428,7 @@ check-style check-layers check-format:
 
 INSTALLED_PROGRAMS = $(BUILT_PROGRAMS) $(BUILT_SHIM)
 # What a framework, an allocator module or a framework's test includes; what these include goes with them.
-PUBLIC_HEADERS := $(filter-out %/stored_state.h,$(filter frameworks/sdk/%,$(HEADERS))) $(filter allocator/module.h allocator/module_face.h,$(HEADERS)) \
+PUBLIC_HEADERS := $(filter-out %/stored_state.h %/scheduler_face.h,$(filter frameworks/sdk/%,$(HEADERS))) $(filter allocator/module.h allocator/module_face.h,$(HEADERS)) \
   protocol/codec/task_body.h protocol/codec/executor_info.h
 headers_to = $(DESTDIR)$(includedir)/stoa
 datadir = $(prefix)/share/stoa

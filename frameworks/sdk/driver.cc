@@ -1,5 +1,6 @@
 #include "frameworks/sdk/driver.h"
 
+#include "frameworks/sdk/scheduler_face.h"
 #include "protocol/boot_clock.h"
 #include "protocol/credentials/credentials.h"
 #include "protocol/leader/master_links.h"
@@ -23,14 +24,7 @@ namespace {
 
 DriverCore::Options coreOptions(const DriverOptions& options) {
     DriverCore::Options core;
-    core.framework.name = options.name;
-    core.framework.user = options.user;
-    core.framework.id = options.id;
-    core.framework.roles = options.roles;
-    core.framework.webui_url = options.webui_url;
-    core.framework.labels = options.labels;
-    core.framework.failover_timeout = options.failover_timeout;
-    core.framework.checkpoint = true;
+    core.framework = frameworkInfo(options);
     core.suppressed_roles = options.suppressed_roles;
     core.explicit_acknowledgements = options.explicit_acknowledgements;
     return core;
@@ -197,33 +191,11 @@ void SchedulerDriver::tell(const Told& told) {
         std::lock_guard lock(state_->mutex);
         if (state_->stopping) return; // by an earlier one: not told, not acknowledged, told again in the next life
     }
-    Scheduler& scheduler = state_->scheduler;
-    std::visit(
-        [&](const auto& what) {
-            using What = std::decay_t<decltype(what)>;
-            if constexpr (std::is_same_v<What, event::Subscribed>) {
-                if (state_->options.keep_id) {
-                    if (absl::Status kept = state_->options.keep_id(what.framework); !kept.ok()) return abort(kept);
-                }
-                scheduler.subscribed(*this, what);
-            } else if constexpr (std::is_same_v<What, Disconnected>) {
-                scheduler.disconnected(*this, what.why);
-            } else if constexpr (std::is_same_v<What, event::Offers>) {
-                scheduler.offers(*this, what.offers);
-            } else if constexpr (std::is_same_v<What, event::Rescind>) {
-                scheduler.rescinded(*this, what.offer);
-            } else if constexpr (std::is_same_v<What, event::Update>) {
-                scheduler.update(*this, what.status);
-            } else if constexpr (std::is_same_v<What, event::Message>) {
-                scheduler.message(*this, what);
-            } else if constexpr (std::is_same_v<What, event::Failure>) {
-                scheduler.failure(*this, what);
-            } else {
-                scheduler.error(*this, what.message);
-                abort(absl::AbortedError(what.message));
-            }
-        },
-        told);
+    if (const auto* subscribed = std::get_if<event::Subscribed>(&told); subscribed && state_->options.keep_id) {
+        if (absl::Status kept = state_->options.keep_id(subscribed->framework); !kept.ok()) return abort(kept);
+    }
+    tellScheduler(state_->scheduler, *this, told);
+    if (const auto* error = std::get_if<event::Error>(&told)) return abort(absl::AbortedError(error->message));
     std::lock_guard lock(state_->mutex);
     if (!state_->end.ok()) return;
     DriverOutput output;

@@ -1,10 +1,11 @@
 #include "tests/testkit/framework.h"
 
+#include "frameworks/sdk/scheduler_face.h"
 #include "protocol/strings.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace stoa::testkit {
 
@@ -20,49 +21,18 @@ void SchedulerBrain::begin(Time) {
     scheduler_ = make_(state_, options_);
 }
 
-FrameworkInfo SchedulerBrain::info() const {
-    FrameworkInfo info;
-    info.name = options_.name;
-    info.user = options_.user;
-    info.id = options_.id;
-    info.roles = options_.roles;
-    info.webui_url = options_.webui_url;
-    info.labels = options_.labels;
-    info.failover_timeout = options_.failover_timeout;
-    info.checkpoint = true;
-    return info;
-}
+FrameworkInfo SchedulerBrain::info() const { return sdk::frameworkInfo(options_); }
 
 void SchedulerBrain::told(const sdk::Told& told, Time) {
     if (ended_) return;
-    std::visit(
-        [&](const auto& what) {
-            using What = std::decay_t<decltype(what)>;
-            if constexpr (std::is_same_v<What, event::Subscribed>) {
-                id_ = what.framework;
-                scheduler_->subscribed(*this, what);
-            } else if constexpr (std::is_same_v<What, sdk::Disconnected>) {
-                scheduler_->disconnected(*this, what.why);
-            } else if constexpr (std::is_same_v<What, event::Offers>) {
-                offers_told_ += what.offers.size();
-                scheduler_->offers(*this, what.offers);
-            } else if constexpr (std::is_same_v<What, event::Rescind>) {
-                ++offers_rescinded_;
-                scheduler_->rescinded(*this, what.offer);
-            } else if constexpr (std::is_same_v<What, event::Update>) {
-                tasks_[what.status.task] = what.status;
-                scheduler_->update(*this, what.status);
-            } else if constexpr (std::is_same_v<What, event::Message>) {
-                scheduler_->message(*this, what);
-            } else if constexpr (std::is_same_v<What, event::Failure>) {
-                scheduler_->failure(*this, what);
-            } else {
-                error_ = what.message;
-                scheduler_->error(*this, what.message);
-                ended_ = true;
-            }
-        },
-        told);
+    if (const auto* subscribed = std::get_if<event::Subscribed>(&told)) id_ = subscribed->framework;
+    if (const auto* offers = std::get_if<event::Offers>(&told)) offers_told_ += offers->offers.size();
+    if (std::holds_alternative<event::Rescind>(told)) ++offers_rescinded_;
+    if (const auto* update = std::get_if<event::Update>(&told)) tasks_[update->status.task] = update->status;
+    const auto* error = std::get_if<event::Error>(&told);
+    if (error != nullptr) error_ = error->message;
+    sdk::tellScheduler(*scheduler_, *this, told);
+    if (error != nullptr) ended_ = true;
 }
 
 void SchedulerBrain::wake(Time now) {
