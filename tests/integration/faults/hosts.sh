@@ -56,6 +56,20 @@ make_cgroups() {
   return 0
 }
 
+# What a test left that was killed itself.
+remove_former() {
+  local path test
+  for path in $(find $(cgroup_roots) -maxdepth 1 -type d -name 'stoa-faults-*'); do
+    test=${path##*-}
+    [[ ! -e /proc/$test ]] || continue
+    until [[ -z $(find "$path" -name cgroup.procs -exec cat {} + 2> /dev/null) ]]; do
+      find "$path" -name cgroup.procs -exec cat {} + 2> /dev/null | xargs -r kill -9 2> /dev/null
+      sleep 0.05
+    done
+    find "$path" -depth -type d -exec rmdir {} + 2> /dev/null
+  done
+}
+
 # Processes of a host: what is in its cgroups, or in its network.
 host_processes() {
   local path
@@ -198,6 +212,7 @@ batch_door_answers() { curl -s -m 2 --unix-socket "$dir/batch/door" http://batch
 make_cluster() {
   local name
   mkdir -p "$control" "$dir/log"
+  remove_former
   make_hosts ${#host_names[@]} || return
   for name in "${host_names[@]}"; do
     printf '%+06d %03d\n' 0 0 > "$control/$name"
