@@ -74,9 +74,13 @@ void Checker::frameworkTold(const FrameworkId& framework, const TaskStatus& stat
         status.uuid ? !updates_told_.insert(*status.uuid).second
                     : status.reason == Reason::kReconciliation && (story.states & bit) != 0 && !isTerminal(story.state);
     // A question that crossed the task's last word is answered by what is there now: nothing. It ends nothing again.
-    const bool crossed =
-        isTerminal(story.state) && isTerminal(status.state) && status.reason == Reason::kReconciliation;
-    if (repeated || crossed) return;
+    const bool crossed = isTerminal(story.state) && status.reason == Reason::kReconciliation &&
+                         (isTerminal(status.state) || status.state == TaskState::kUnknown);
+    // The master takes the last word for a framework that it gave up. One that comes back all the same is told that the
+    // task is gone, and then what an agent says that lost the acknowledgement.
+    const bool given_up =
+        story.state == TaskState::kGone && isTerminal(status.state) && status.uuid && removed_.contains(framework);
+    if (repeated || crossed || given_up) return;
     // To a scheduler that knows no partitions a task is lost when it may still come back.
     const bool may_return = !partitions && status.state == TaskState::kLost && !status.uuid;
     if (may_return && story.state == TaskState::kUnreachable) return;
@@ -158,6 +162,7 @@ void Checker::revealed(NodeId master, const master::Delta& delta) {
     if (const auto* made = std::get_if<master::OfferMade>(&delta)) {
         require(offers_seen_.insert(made->offer.id).second, "an offer id was used twice: " + made->offer.id.value());
     }
+    if (const auto* removed = std::get_if<master::FrameworkForgotten>(&delta)) removed_.insert(removed->framework);
     apply(revealed_[master], delta);
 }
 
