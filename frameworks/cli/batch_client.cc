@@ -1,6 +1,7 @@
 #include "frameworks/cli/batch_client.h"
 
 #include "frameworks/batch/job_json.h"
+#include "protocol/credentials/principals.h"
 #include "protocol/http/client.h"
 #include "protocol/http/message.h"
 #include "protocol/labels.h"
@@ -29,7 +30,9 @@ absl::StatusOr<BatchClient> BatchClient::find(const Context& context) {
     if (!client.socket_.empty()) return client;
     absl::StatusOr<rapidjson::Document> frameworks = client.master_.get("/frameworks");
     if (!frameworks.ok()) return frameworks.status();
+    const bool known = !client.master_.credentialFile().empty();
     for (const Json& framework : listAt(*frameworks, "frameworks")) {
+        if (known && textAt(framework, "principal") != kBatchPrincipal) continue;
         for (const Json& label : listAt(framework, "labels")) {
             if (textAt(label, "key") != kBatchLabel) continue;
             const std::string socket = textAt(label, "value");

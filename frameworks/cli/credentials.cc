@@ -1,5 +1,6 @@
 // `stoa credentials`: the files by which masters, agents and everybody else know each other beyond one machine.
 #include "protocol/credentials/credentials.h"
+#include "protocol/credentials/principals.h"
 #include "frameworks/cli/command.h"
 #include "protocol/strings.h"
 #include "protocol/unique_fd.h"
@@ -33,7 +34,7 @@ constexpr std::uint8_t kOperator = static_cast<std::uint8_t>(Right::kOperator);
 // Files of those who admit others; a set has all of them.
 constexpr std::string_view kMasters = "masters";
 constexpr std::string_view kAgents = "agents";
-constexpr std::string_view kBatch = "batch";
+constexpr std::string_view kBatch = kBatchPrincipal;
 
 std::filesystem::path fileOf(const std::string& directory, std::string_view name) {
     return std::filesystem::path(directory) / concat(name, ".json");
@@ -78,7 +79,7 @@ int makeSet(const std::string& directory) {
         }
     }
     const Member agent{"agent", kAgent};
-    const Member batch{"batch", kFramework};
+    const Member batch{std::string(kBatchPrincipal), kFramework};
     const Member operators{"operator", static_cast<std::uint8_t>(kOperator | kFramework)};
     const Member framework{"framework", kFramework};
     const KeyPair master = newKeyPair();

@@ -2,6 +2,7 @@
 
 #include "master/page/files.h"
 #include "protocol/boot_clock.h"
+#include "protocol/credentials/principals.h"
 #include "protocol/labels.h"
 #include "protocol/strings.h"
 
@@ -133,8 +134,9 @@ void Page::batch(const Request& request, Responder reply) {
         reply.respond(textResponse(404, "no such batch framework"));
         return;
     }
+    const bool told = framework->info.principal == kBatchPrincipal;
     relay_.pass(framework->info.webui_url + "/api/stoa/jobs/events", std::move(reply),
-                std::string(request.header("Authorization")));
+                told ? std::string(request.header("Authorization")) : "");
 }
 
 } // namespace stoa::master::page

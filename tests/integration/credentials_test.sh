@@ -116,6 +116,35 @@ jobs_of_batch() {
 }
 check "the queue's own port asks, too" jobs_of_batch
 
+# Whoever may be a framework may say that it is a queue; operators' secrets are not for it.
+listener='
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        print(self.path, self.headers.get("Authorization"), flush=True)
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("'$hub_address'", 7777), Handler).serve_forever()'
+on_hub python3 -c "$listener" > "$work/listened" 2> /dev/null &
+false_queue() {
+  local id
+  wait_until 20 on_hub curl -s http://$hub_address:7777/ || return
+  on_hub curl -sN -u "$(secret_of framework)" -H 'Content-Type: application/json' $master/api/v1/scheduler -d '
+    {"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"nobody","name":"false","webui_url":"http://'$hub_address':7777",
+     "labels":{"labels":[{"key":"'"$1"'","value":"/none"}]}}}}' > /dev/null &
+  registered() {
+    id=$(on_hub curl -s -u "$(secret_of operator)" $master/frameworks |
+      jq -re '.frameworks[] | select(.name == "false") | .id')
+  }
+  wait_until 10 registered && registered || return
+  status_of -u "$(secret_of operator)" "$master/api/stoa/batch/$id/events" && stoa jobs
+  cat "$work/listened"
+  kill %% && grep -q '^/api/stoa/jobs/events None$' "$work/listened" && ! grep -q Basic "$work/listened"
+}
+label=$(on_hub curl -s -u "$(secret_of operator)" $master/frameworks |
+  jq -r '.frameworks[] | select(.name == "batch") | .labels[0].key')
+check "a false queue is told no secret" false_queue "$label"
+
 # ---- Who is not let in ---------------------------------------------------------------------------------------------------
 
 stranger=$work/stranger
