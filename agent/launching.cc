@@ -106,7 +106,7 @@ ContainerSpec executorContainerSpec(const LaunchExecutor& launch, const TaskSpec
     environment["MESOS_AGENT_ENDPOINT"] = endpoint;
     environment["MESOS_SLAVE_ID"] = policy.agent.value();
     environment["MESOS_SLAVE_PID"] = concat("slave(1)@", endpoint);
-    environment["MESOS_CHECKPOINT"] = "1"; // agents of ours always find their executors again
+    environment["MESOS_CHECKPOINT"] = launch.framework.checkpoint ? "1" : "0";
     environment["MESOS_RECOVERY_TIMEOUT"] = durationText(policy.executor_recovery_timeout);
     environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = durationText(policy.executor_backoff_most);
     environment["MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD"] =

@@ -296,6 +296,8 @@ void Agent::on(const launcher_says::ContainerExited& event, Turn& turn) {
 void Agent::endFailed(Task& task, const std::string& reason, Turn& turn) {
     if (task.kill_requested) {
         end(task, TaskState::kKilled, Reason::kTaskKilledDuringLaunch, "killed before it ran", turn);
+    } else if (task.abandoned) {
+        end(task, TaskState::kLost, Reason::kAgentRestarted, kNotCheckpointed, turn);
     } else {
         end(task, TaskState::kFailed, Reason::kContainerLaunchFailed, reason, turn);
     }
@@ -310,6 +312,8 @@ void Agent::endExited(Task& task, const launcher_says::ContainerExited& event, T
     if (task.limit_reached && ending.state == TaskState::kFailed) {
         ending.reason = Reason::kMaxCompletionTimeReached;
         ending.message = absl::StrCat("its time limit was over; ", ending.message);
+    } else if (task.abandoned && ending.state == TaskState::kFailed) {
+        ending = {TaskState::kLost, Reason::kAgentRestarted, kNotCheckpointed};
     }
     end(task, ending.state, ending.reason, std::move(ending.message), turn);
 }

@@ -44,6 +44,7 @@ public:
         std::function<std::string()> make_token;
     };
     static constexpr Duration kLongestRetry = std::chrono::minutes(10);
+    static constexpr const char* kNotCheckpointed = "the agent restarted, and the framework does not checkpoint";
     // A retiring agent waits so long for the acknowledgement of its tasks' ends.
     static constexpr Duration kRetireWait = std::chrono::seconds(2);
 
@@ -77,7 +78,8 @@ public:
         std::uint64_t executors_ended = 0;
     };
 
-    // Recovered tasks go on. An intent without a container is reported as TASK_LOST (REASON_AGENT_RESTARTED), never
+    // Recovered tasks go on, but for those of frameworks that don't checkpoint: they are ended and reported as TASK_LOST
+    // (REASON_AGENT_RESTARTED). An intent without a container is reported as TASK_LOST (REASON_AGENT_RESTARTED), never
     // launched again: nobody can tell whether it ran, and a framework that wants it again says so. Resources too
     // small for the recovered tasks give Stop.
     Agent(Options options, Recovered recovered, Rng& rng, Time now, WallTime wall, Output& out);

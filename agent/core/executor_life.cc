@@ -322,8 +322,9 @@ void Agent::executorEnded(Executor& executor, Reason reason, const std::string& 
             end(task, TaskState::kKilled, Reason::kExecutorTerminated, absl::StrCat("a kill was requested; ", message),
                 turn);
         } else {
-            const bool lost = reason == Reason::kAgentRestarted;
-            end(task, lost ? TaskState::kLost : TaskState::kFailed, ours ? executor.reason : reason, message, turn);
+            const Reason because = ours ? executor.reason : reason;
+            const bool lost = because == Reason::kAgentRestarted;
+            end(task, lost ? TaskState::kLost : TaskState::kFailed, because, message, turn);
         }
     }
     const ExecutorKey key = executor.key();
@@ -368,6 +369,10 @@ void Agent::recoverExecutor(Executor& executor, const launcher_says::KnownContai
         executor.state = Executor::State::kShuttingDown;
         executors_.setDeadline(executor, turn.now + options_.executor_shutdown_grace);
         say(SignalContainer{executor.container(), SIGTERM}, 0, turn);
+        return;
+    }
+    if (!executor.framework.checkpoint) {
+        destroy(executor, Reason::kAgentRestarted, kNotCheckpointed, turn);
         return;
     }
     // One that was never heard of may be just starting.

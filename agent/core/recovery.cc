@@ -131,7 +131,11 @@ void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* contain
     }
     task.container = Task::Container::kLaunching;
     if (container->launching) {
-        if (task.kill_requested) carryOutKill(task, false, turn);
+        task.abandoned = !tasks_.frameworkOf(task).checkpoint;
+        if (task.abandoned) {
+            say(DestroyContainer{task.key()}, task.intent, turn);
+        } else if (task.kill_requested)
+            carryOutKill(task, false, turn);
         return;
     }
     if (!container->failed.empty()) {
@@ -151,6 +155,8 @@ void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* contain
         return;
     }
     task.container = Task::Container::kRunning;
+    task.abandoned = !tasks_.frameworkOf(task).checkpoint;
+    if (task.abandoned) say(DestroyContainer{task.key()}, task.intent, turn);
     if (!task.ran()) {
         appendStatus(task, TaskState::kRunning, Reason::kNone, "", turn);
         startLimit(task, turn.wall, turn);

@@ -43,6 +43,7 @@ struct Task {
     std::optional<Time> limit_at;     // its time is over
     std::optional<Time> warn_at;      // before that
     bool limit_reached = false;       // its end was asked for by its own limit
+    bool abandoned = false;           // its framework doesn't checkpoint, and the agent restarted
     bool framework_shut_down = false; // nobody will acknowledge: its end is told once
     // Of a task with an executor: it was told in the executor's present stream, or the executor had it before.
     bool delivered = false;

@@ -20,6 +20,19 @@ bool State::checkpoints(const FrameworkId& id, const std::vector<FrameworkInfo>&
     return told == infos.end() || told->checkpoint;
 }
 
+void State::disownUncheckpointed(Step& at, Agent& agent) {
+    std::vector<Task*> lost;
+    for (Task* task : tasks.of(agent)) {
+        if (!task->disowned && !isTerminal(task->state) && !checkpoints(task->key.framework, {})) lost.push_back(task);
+    }
+    if (lost.empty()) return;
+    if (agent.disowned == Disowned::kNone) {
+        agent.disowned = Disowned::kUncheckpointed;
+        agent.record = append(at, AgentAdmitted{agent.info, agent.incarnation, agent.disowned});
+    }
+    for (Task* task : lost) disown(at, *task, Disowned::kUncheckpointed, Reason::kAgentDisconnected);
+}
+
 // Precondition: the task is in the table; it holds its resources if it may live.
 void State::disown(Step& at, Task& task, Disowned why, Reason reason) {
     ++task.agent->disowned_tasks;

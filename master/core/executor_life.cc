@@ -82,6 +82,9 @@ void State::adopt(Step& at, Agent& agent, const AgentExecutor& told, const std::
         tell(at, agent, master_says::ShutdownExecutor{told.framework, told.info.id});
         return;
     }
+    if (disowns(agent, told.framework, infos)) {
+        tell(at, agent, master_says::ShutdownExecutor{told.framework, told.info.id});
+    }
     Executor* known = executors.find(told.framework, agent, told.info.id);
     if (known != nullptr && known->info == told.info) return;
     if (known != nullptr) {

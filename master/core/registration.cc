@@ -222,6 +222,7 @@ void State::sessionEnded(Step& at, Agent& agent) {
     rescindAll(at, agent);
     (void)allocator.setOfferable(agent.id(), false);
     agents.await(agent, Agent::State::kDisconnected, at.now + options.agent_timeout, at.wall);
+    disownUncheckpointed(at, agent);
 }
 
 void State::giveUp(Step& at, Agent& agent) {

@@ -85,6 +85,8 @@ struct State {
     bool disowns(const Agent& agent, const FrameworkId& framework, const std::vector<FrameworkInfo>& infos) const;
     // By the framework itself, or by what an agent tells of one that is gone.
     bool checkpoints(const FrameworkId& id, const std::vector<FrameworkInfo>& infos) const;
+    // The agent lost its session; so its tasks of frameworks that don't checkpoint are lost.
+    void disownUncheckpointed(Step& at, Agent& agent);
     void disown(Step& at, Task& task, Disowned why, Reason reason);
     void hearDisowned(Step& at, Task& task, const TaskStatus& status, TaskState latest);
     void forgetDisowned(Task& task);

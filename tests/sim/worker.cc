@@ -26,7 +26,7 @@ FrameworkInfo Worker::info() const {
     info.id = framework_;
     info.roles = options_.roles;
     info.failover_timeout = options_.failover_timeout;
-    info.checkpoint = true;
+    info.checkpoint = options_.checkpoint;
     info.capabilities = options_.capabilities;
     return info;
 }

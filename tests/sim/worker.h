@@ -34,6 +34,7 @@ public:
         // Tears itself down when so many pieces are done, with tasks still running; 0: never.
         std::uint32_t teardown_after = 0;
         Duration failover_timeout = std::chrono::hours(1);
+        bool checkpoint = true; // else its tasks are lost with their agent's session
         // What its scheduler understands; without PARTITION_AWARE a task whose agent is away is lost to it.
         Capabilities capabilities = Capabilities::native();
         std::uint32_t updates = 0; // chances in a million, as often as it asks, that it takes or leaves a role

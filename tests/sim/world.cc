@@ -153,6 +153,8 @@ Worker::Options World::workerOptions(std::uint32_t number, std::uint32_t pieces)
     if (number == 2) worker.updates = 300'000;
     worker.declines = number == 2 ? 500'000 : 50'000;
     worker.kills = number == 3 ? 300'000 : 20'000;
+    // In half of the worlds one doesn't checkpoint.
+    worker.checkpoint = number != 0 || Rng(options_.seed ^ 0xc4ec).below(2) == 0;
     return worker;
 }
 
@@ -176,6 +178,7 @@ void World::addExecutors() {
     worker.pieces = static_cast<std::uint32_t>(5 + rng.below(15));
     worker.states_demands = rng.below(2) == 0;
     worker.kills = 100'000;
+    worker.checkpoint = rng.below(3) != 0;
     addWorker(worker);
     worker.name = "passing";
     worker.pieces = 6;
@@ -447,6 +450,7 @@ Report World::run() {
         report.absences["given up"] += one.agents_unreachable;
         report.absences["back before given up"] += one.agents_spared;
         report.absences["forgotten"] += one.agents_forgotten;
+        report.absences["back with disowned tasks"] += one.tasks_disowned;
     }
     report.masters = options_.masters;
     report.sessions_expired = zookeeper_.expired();

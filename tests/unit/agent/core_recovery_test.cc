@@ -98,6 +98,34 @@ TEST_F(AgentRecovery, AKillGoesOnAfterTheRestart) {
     EXPECT_EQ(latest("t").state, TaskState::kKilled);
 }
 
+TEST_F(AgentRecovery, ATaskOfAFrameworkThatDoesNotCheckpointIsEndedAndLost) {
+    FrameworkInfo careless = framework();
+    careless.checkpoint = false;
+    world.launch(task("t"), careless);
+    world.started(key("t"));
+    world.crash();
+    EXPECT_TRUE(world.container("t")->destroyed);
+    EXPECT_EQ(world.agent->used(), Resources::cpusMem(1, 64)); // until it is gone
+    world.ended(key("t"), signalled(SIGKILL));
+    EXPECT_EQ(latest("t").state, TaskState::kLost);
+    EXPECT_EQ(latest("t").reason, Reason::kAgentRestarted);
+    EXPECT_EQ(world.agent->used(), Resources());
+}
+
+TEST_F(AgentRecovery, OneThatIsJustStartingIsEndedTooAndOneThatHasEndedIsToldAsItIs) {
+    FrameworkInfo careless = framework();
+    careless.checkpoint = false;
+    world.launch(task("starting"), careless);
+    world.launch(task("over"), careless);
+    world.started(key("over"));
+    world.containers[key("over")] = {.running = false, .outcome = exited(0)};
+    world.crash();
+    EXPECT_EQ(latest("over").state, TaskState::kFinished);
+    EXPECT_TRUE(world.container("starting")->destroyed);
+    world.step(launcher_says::ContainerFailed{key("starting"), "destroyed"});
+    EXPECT_EQ(latest("starting").state, TaskState::kLost);
+}
+
 TEST_F(AgentRecovery, ThatATaskIsBeingKilledIsStoredOnce) {
     run("t");
     world.say(master_says::Kill{FrameworkId("f"), TaskId("t"), 5s});

@@ -23,6 +23,7 @@ inline FrameworkInfo framework(std::string id = "f") {
     FrameworkInfo info;
     info.name = "test";
     info.id = FrameworkId(std::move(id));
+    info.checkpoint = true;
     return info;
 }
 

@@ -379,6 +379,88 @@ TEST(Forgetting, ADisownedTaskIsReconciledAsGone) {
     EXPECT_EQ(it.world.updateTo(it.framework).state, TaskState::kGone);
 }
 
+// A framework that doesn't checkpoint, and one that does, with a task each on one agent.
+struct Uncheckpointed {
+    World world;
+    TestAgent agent = world.agent(4, 1024);
+    TestFramework careful = world.framework();
+    TestFramework careless;
+
+    Uncheckpointed() {
+        world.run(agent, careful, "kept", 1, 128);
+        world.call(careful, call::Suppress{});
+        FrameworkInfo info = World::frameworkInfo("careless");
+        info.checkpoint = false;
+        careless = world.framework(info);
+        world.run(agent, careless, "lost", 1, 256);
+    }
+    void comeBack() {
+        world.registerAgent(
+            agent, {world.told(agent, careful.id(), "kept", 1, 128), world.told(agent, careless.id(), "lost", 1, 256)});
+    }
+};
+
+TEST(Checkpoint, TasksOfAFrameworkWithoutItAreLostWithTheirAgentsSession) {
+    Uncheckpointed it;
+    it.world.forgetSaid();
+    it.world.gone(it.agent.peer);
+    const TaskStatus status = it.world.updateTo(it.careless);
+    EXPECT_EQ(status.task.value(), "lost");
+    EXPECT_EQ(status.state, TaskState::kLost);
+    EXPECT_EQ(status.reason, Reason::kAgentDisconnected);
+    EXPECT_FALSE(status.uuid.has_value());
+    EXPECT_TRUE(it.world.heard<event::Update>(it.careful).empty());
+    // Durable before it is told.
+    EXPECT_EQ(it.world.stored<AgentAdmitted>().back().disowned, Disowned::kUncheckpointed);
+    for (const Output::Said& said : it.world.allSaid()) {
+        if (std::holds_alternative<ToFrameworkPeer>(said.effect) &&
+            std::holds_alternative<event::Update>(std::get<ToFrameworkPeer>(said.effect).event)) {
+            EXPECT_EQ(said.waits_for, it.world.master().recordsAppended());
+        }
+    }
+    it.world.pass(80s);
+    EXPECT_TRUE(it.world.heard<event::Update>(it.careless).empty());
+    EXPECT_EQ(it.world.updateTo(it.careful).state, TaskState::kUnreachable);
+}
+
+TEST(Checkpoint, WhatAnAgentComesBackWithOfThemIsKilledInSilence) {
+    Uncheckpointed it;
+    it.world.gone(it.agent.peer);
+    (void)it.world.heard<event::Update>(it.careless);
+    EXPECT_EQ(it.world.freeOn(it.agent), Resources::cpusMem(2, 640));
+    it.comeBack();
+    EXPECT_EQ(it.world.heardOne<master_says::Kill>(it.agent).task.value(), "lost");
+    EXPECT_EQ(it.world.freeOn(it.agent), Resources::cpusMem(2, 640));
+    it.world.update(it.agent, it.careless.id(), "lost", TaskState::kKilled);
+    EXPECT_EQ(it.world.freeOn(it.agent), Resources::cpusMem(3, 896));
+    EXPECT_TRUE(it.world.heard<event::Update>(it.careless).empty());
+    EXPECT_EQ(it.world.heard<master_says::AcknowledgeUpdate>(it.agent).size(), 1u);
+    EXPECT_EQ(it.world.stateOf(it.careful.id(), "kept"), TaskState::kRunning);
+    EXPECT_EQ(it.world.stored<AgentAdmitted>().back().disowned, Disowned::kNone);
+}
+
+TEST(Checkpoint, ANewLeaderKnowsThatTheyWereLost) {
+    Uncheckpointed it;
+    it.world.gone(it.agent.peer);
+    it.world.restart();
+    it.world.subscribe(it.careful);
+    it.world.subscribe(it.careless);
+    it.comeBack();
+    EXPECT_EQ(it.world.heardOne<master_says::Kill>(it.agent).task.value(), "lost");
+    EXPECT_EQ(it.world.updateTo(it.careless).state, TaskState::kLost);
+    EXPECT_EQ(it.world.stateOf(it.careful.id(), "kept"), TaskState::kRunning);
+}
+
+TEST(Checkpoint, ANewLeaderAloneCostsThemNothing) {
+    Uncheckpointed it;
+    it.world.restart();
+    it.world.subscribe(it.careful);
+    it.world.subscribe(it.careless);
+    it.comeBack();
+    EXPECT_TRUE(it.world.heard<master_says::Kill>(it.agent).empty());
+    EXPECT_EQ(it.world.stateOf(it.careless.id(), "lost"), TaskState::kRunning);
+}
+
 TEST(Unregistration, AnAgentThatStopsForGoodIsForgottenAndItsTasksAreGone) {
     World world;
     TestAgent agent = world.agent();

@@ -202,7 +202,9 @@ TEST(SchedulerDoor, WhoKnowsNoPartitionsHearsThatTasksAreLost) {
     for (const bool aware : {false, true}) {
         ApiWorld api;
         TestAgent agent = api.world.agent(4, 1024);
-        ApiStream stream = api.subscribe(aware ? kModern : kInfo);
+        std::string info(aware ? kModern : kInfo);
+        info.insert(1, R"("checkpoint":true,)");
+        ApiStream stream = api.subscribe(info);
         EXPECT_EQ(api.call(stream, "ACCEPT", acceptOf(stream.next("OFFERS"), "t1", kOneCpu)).status, 202);
         api.world.update(agent, FrameworkId(stream.framework), "t1", TaskState::kRunning);
         EXPECT_STREQ(stream.next("UPDATE")["update"]["status"]["state"].GetString(), "TASK_RUNNING");
