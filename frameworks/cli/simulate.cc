@@ -22,6 +22,7 @@ int runSimulator(const Context& context, const std::vector<std::string>& argumen
     if (!context.credential.empty()) words.push_back("--credential=" + context.credential);
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     ::execv(program.c_str(), argv.data());
