@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,12 +38,12 @@ void watch(int epoll, int fd, Watch* watch) {
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-// What an agent kept to be used again, and was killed.
-void removeKeptBelow(const char* cgroup) {
+// What an agent kept to be used again or found busy, and then ended. One that is in use stays; so do its files.
+void removeDirectoriesBelow(const char* cgroup) {
     DIR* directory = opendir(cgroup);
     if (!directory) return;
     while (const dirent* entry = readdir(directory))
-        if (strncmp(entry->d_name, kKeptCgroup, sizeof kKeptCgroup - 1) == 0)
+        if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
     closedir(directory);
 }
@@ -55,7 +56,7 @@ void removeCgroups(int run_directory) {
     char line[kCgroupSize];
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = '\0';
-        removeKeptBelow(line);
+        removeDirectoriesBelow(line);
         rmdir(line);
     }
     fclose(file);
@@ -134,8 +135,24 @@ int Server::run() {
     }
     tasks_.finish();
     unlink(kSocketName);
+    awaitTheKilled();
     removeCgroups(run_directory_);
     return 0;
+}
+
+// A process that was killed is no longer listed in its cgroup some time before it has left it.
+void Server::awaitTheKilled() {
+    const std::int64_t until = nowMillis() + kKilledMillis;
+    for (;;) {
+        signalfd_siginfo ignored;
+        while (read(signals_, &ignored, sizeof ignored) > 0) continue;
+        pid_t child;
+        while ((child = waitpid(-1, nullptr, WNOHANG)) > 0) continue;
+        const std::int64_t left = until - nowMillis();
+        if (child < 0 || left <= 0) return;
+        pollfd death = {signals_, POLLIN, 0};
+        poll(&death, 1, static_cast<int>(left));
+    }
 }
 
 bool Server::finished(std::int64_t now_millis) const {

@@ -15,6 +15,7 @@
 namespace stoa::shim {
 
 inline constexpr int kFirstAgentMillis = 10'000;
+inline constexpr int kKilledMillis = 1'000; // to die in, of those without a task, before the shim ends
 
 class Server {
 public:
@@ -31,6 +32,7 @@ private:
     void onRequest(const struct Request& request, int memfd);
     void onSignals();
     void reapChildren();
+    void awaitTheKilled();
     void sendEvents();
     bool sendEvent(const Event& event);
     bool finished(std::int64_t now_millis) const;

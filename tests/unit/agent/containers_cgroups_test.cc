@@ -60,6 +60,18 @@ TEST_F(ContainerCgroups, LimitsAreEachTasksOwn) {
     }
 }
 
+TEST_F(ContainerCgroups, WhatAnAgentLeftBehindEndsWithTheShim) {
+    runAndForget(shell("one", "true"));
+    std::vector<std::string> left;
+    std::ifstream note(run_dir_ / "cgroups");
+    for (std::string cgroup; std::getline(note, cgroup);) left.push_back(cgroup + "/was-busy");
+    ASSERT_FALSE(left.empty());
+    for (const std::string& cgroup : left) fs::create_directory(cgroup);
+    launcher_.reset();
+    waitForShimsEnd();
+    for (const std::string& cgroup : left) EXPECT_FALSE(fs::exists(fs::path(cgroup).parent_path())) << cgroup;
+}
+
 TEST(Cgroups, AreNotMadeWhereTheirNoteCannotBeWritten) {
     const fs::path run_dir = fs::path(testing::TempDir()) / ("unwritable-note-" + std::to_string(getpid()));
     fs::create_directories(run_dir / "cgroups"); // in the note's place

@@ -32,12 +32,6 @@ std::vector<std::string> statFields(pid_t pid) {
     return fields;
 }
 
-// Waits until no shim holds the run directory.
-void waitForShimsEnd(const fs::path& run_dir) {
-    const Fd lock(open((run_dir / shim::kLockName).c_str(), O_RDWR | O_CLOEXEC));
-    EXPECT_TRUE(!lock || flock(lock.get(), LOCK_EX) == 0);
-}
-
 } // namespace
 
 std::string readAll(const fs::path& path) {
@@ -90,7 +84,7 @@ void ContainersFixture::TearDown() {
     std::ifstream note(run_dir_ / shim::kCgroupsName);
     for (std::string line; std::getline(note, line);) cgroups.push_back(line);
     launcher_.reset();
-    waitForShimsEnd(run_dir_);
+    waitForShimsEnd();
     for (const std::string& cgroup : cgroups) EXPECT_FALSE(fs::exists(cgroup)) << cgroup << " was left behind";
     // runc makes some of its own, named after ours, in every hierarchy.
     if (!cgroups.empty()) {
@@ -104,6 +98,11 @@ void ContainersFixture::TearDown() {
     for (const char* directory : {"bundles", "runtime"})
         EXPECT_TRUE(!fs::exists(run_dir_ / directory) || fs::is_empty(run_dir_ / directory)) << directory;
     EXPECT_EQ(readAll("/proc/self/mountinfo").find(base_.string()), std::string::npos) << "a mount was left behind";
+}
+
+void ContainersFixture::waitForShimsEnd() const {
+    const Fd lock(open((run_dir_ / shim::kLockName).c_str(), O_RDWR | O_CLOEXEC));
+    EXPECT_TRUE(!lock || flock(lock.get(), LOCK_EX) == 0);
 }
 
 LauncherOptions ContainersFixture::options(LauncherKind kind) const {

@@ -33,6 +33,7 @@ protected:
     ContainersFixture();
     ~ContainersFixture() override;
     void TearDown() override;
+    void waitForShimsEnd() const; // until none holds the run directory
 
     LauncherOptions options(LauncherKind kind) const;
     void makeLauncherOrDie(LauncherOptions options);
