@@ -26,10 +26,10 @@ int main(int argc, char** argv) {
     stoa::cli::Context context;
     using namespace stoa::cli;
     addGlobalOptions(app, context);
-    for (auto add : {addUp,         addDown,     addRun,     addSubmit,    addJobs,      addJob,  addHold,
-                     addRelease,    addPriority, addWait,    addLogs,      addFetch,     addKill, addAgents,
-                     addFrameworks, addTasks,    addExplain, addFramework, addAllocator, addMpi, addCredentials,
-                     addSimulate}) {
+    for (auto add :
+         {addUp,       addDown,      addRun,       addSubmit, addJobs,        addJob,     addHold,       addRelease,
+          addPriority, addWait,      addLogs,      addFetch,  addKill,        addAgents,  addFrameworks, addTasks,
+          addExplain,  addFramework, addAllocator, addMpi,    addCredentials, addSimulate}) {
         add(app, context);
     }
     // What stands behind "--" is a command of the user's, and none of our business.

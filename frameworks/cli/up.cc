@@ -290,7 +290,8 @@ private:
         std::size_t active = 0;
         std::size_t left = 0;
         for (const Json& agent : listAt(*json, "slaves")) (truthAt(agent, "active") ? active : left)++;
-        if (active < agents) return concat(agents - active, " of ", counted(static_cast<std::int64_t>(agents), "agent"));
+        if (active < agents)
+            return concat(agents - active, " of ", counted(static_cast<std::int64_t>(agents), "agent"));
         agents_ = *std::move(json);
         if (cluster_.batch_socket.empty()) return "";
         http::ClientRequest request;
