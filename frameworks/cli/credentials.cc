@@ -1,7 +1,7 @@
 // `stoa credentials`: the files by which masters, agents and everybody else know each other beyond one machine.
 #include "protocol/credentials/credentials.h"
-#include "protocol/credentials/principals.h"
 #include "frameworks/cli/command.h"
+#include "protocol/credentials/principals.h"
 #include "protocol/strings.h"
 #include "protocol/unique_fd.h"
 #include "protocol/wire/curve.h"

@@ -81,7 +81,7 @@ private:
     absl::flat_hash_map<TaskKey, Story> told_;
     absl::flat_hash_set<Uuid> updates_told_;
     absl::flat_hash_map<FrameworkId, std::uint64_t> epochs_;
-    absl::flat_hash_set<FrameworkId> removed_; // ever, by a master
+    absl::flat_hash_set<FrameworkId> removed_;                  // ever, by a master
     std::map<FrameworkId, std::set<std::uint32_t>> gang_sizes_; // ever wanted
     std::uint64_t gangs_offered_ = 0;
     absl::flat_hash_set<TaskKey> launched_;
