@@ -381,6 +381,8 @@ void Server::post(std::function<void()> work) { state_->shared->post(std::move(w
 
 void Server::postAfter(Duration delay, std::function<void()> work) {
     state_->shared->post([state = state_.get(), delay, work = std::move(work)]() mutable {
+        // What the server's own thread posts may come behind the end, which nobody would tell the timer.
+        if (state->shared->stopped) return;
         auto timer = std::make_shared<asio::steady_timer>(state->shared->io, delay);
         state->timers.insert(timer);
         timer->async_wait([state, timer, work = std::move(work)](boost::system::error_code error) {

@@ -1,6 +1,11 @@
 #include "tests/unit/protocol/http_fixture.h"
 
+#include <absl/strings/match.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <chrono>
+#include <fstream>
 #include <thread>
 #include <vector>
 
@@ -313,6 +318,22 @@ TEST(HttpServer, StopsWithRequestsUnanswered) {
     Stream stream = reply->stream(Response());
     EXPECT_FALSE(stream.write("x"));
     EXPECT_EQ(stream.ended(), "server stopped");
+}
+
+TEST(HttpServer, StopsThoughSomethingWasToBeDoneLater) {
+    auto server = serve(Router());
+    const std::string owner = concat("/proc/self/task/", gettid(), "/stat");
+    std::atomic<bool> ending{false};
+    // Its last act before the end, which is already asked for: the owner sleeps until the server's thread has ended.
+    server->post([&, to = server.get()] {
+        to->postAfter(std::chrono::seconds(30), [] { FAIL() << "ran after the end"; });
+        std::string stat;
+        while (!ending || !absl::StrContains(stat, ") S ")) std::getline(std::ifstream(owner), stat);
+    });
+    const auto began = std::chrono::steady_clock::now();
+    ending = true;
+    server.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
 }
 
 } // namespace
