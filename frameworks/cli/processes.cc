@@ -18,6 +18,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 namespace stoa::cli {
@@ -135,7 +136,13 @@ std::optional<std::uint16_t> bound(std::uint16_t port) {
 bool portIsFree(std::uint16_t port) { return bound(port).has_value(); }
 
 std::uint16_t freePort(std::uint16_t wanted) {
-    if (const auto port = bound(wanted)) return *port;
+    if (const auto port = wanted == 0 ? std::nullopt : bound(wanted)) return *port;
+    // Not one of those that the kernel gives to any connection: whoever is to listen there has yet to start.
+    std::random_device random;
+    std::uniform_int_distribution<int> below_the_kernels(20'000, 29'999);
+    for (int i = 0; i < 100; ++i) {
+        if (const auto port = bound(static_cast<std::uint16_t>(below_the_kernels(random)))) return *port;
+    }
     return bound(0).value_or(0);
 }
 
