@@ -381,15 +381,13 @@ void Daemon::carryOut(Effect& effect) {
                 executors_.send(one);
             } else if constexpr (std::is_same_v<Kind, EndStream>) {
                 executors_.end(one);
-            } else if constexpr (std::is_same_v<Kind, ExecutorChanged>) {
+            } else if constexpr (std::is_same_v<Kind, ExecutorChanged> || std::is_same_v<Kind, TaskChanged>) {
                 shown_.push_back(std::move(one));
             } else if constexpr (std::is_same_v<Kind, ExecutorGone>) {
                 collector_->release(sandboxOf(one.key));
                 shown_.push_back(std::move(one));
             } else if constexpr (std::is_same_v<Kind, TaskGone>) {
                 collector_->release(Sandboxes::relative(one.key));
-                shown_.push_back(std::move(one));
-            } else if constexpr (std::is_same_v<Kind, TaskChanged>) {
                 shown_.push_back(std::move(one));
             } else {
                 containers_->carryOut(one, bootTime());

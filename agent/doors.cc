@@ -103,7 +103,7 @@ void Doors::show(std::vector<Change> changes) {
     });
 }
 
-void Doors::followOutput(http::Request request, http::Responder responder) {
+void Doors::followOutput(const http::Request& request, http::Responder responder) {
     // <framework>/<task>/<file>, the ids as their directories are named or as they are.
     const std::size_t first = request.rest.find('/');
     const std::size_t second = first == std::string::npos ? first : request.rest.find('/', first + 1);

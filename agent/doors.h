@@ -81,7 +81,7 @@ private:
     http::Router routes();
     void addFiles(http::Router& router);
     void addUploads(http::Router& router);
-    void followOutput(http::Request request, http::Responder responder);
+    void followOutput(const http::Request& request, http::Responder responder);
     std::optional<http::Response> refuse(const http::Request& request, std::string_view path);
 
     const Options options_;

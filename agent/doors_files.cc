@@ -190,8 +190,8 @@ void Doors::addFiles(http::Router& router) {
         if (file->directory) return http::textResponse(400, "it is a directory");
         return readJson(request, *file);
     });
-    router.subtree("GET", "/api/stoa/sandbox", [this](http::Request request, http::Responder responder) {
-        followOutput(std::move(request), std::move(responder));
+    router.subtree("GET", "/api/stoa/sandbox", [this](const http::Request& request, http::Responder responder) {
+        followOutput(request, std::move(responder));
     });
 }
 
@@ -215,18 +215,18 @@ void Doors::addUploads(http::Router& router) {
             if (::ftruncate(file.get(), 0) != 0) return http::textResponse(500, std::strerror(errno));
             return http::UploadSink{std::move(file), options_.upload_bytes};
         },
-        [this, part](http::Request request, std::uint64_t bytes, http::Responder responder) {
+        [this, part](const http::Request& request, std::uint64_t bytes, http::Responder responder) {
             if (std::rename(part(request.rest).c_str(), (options_.uploads / request.rest).c_str()) != 0) {
                 responder.respond(http::textResponse(500, concat("cannot store it: ", std::strerror(errno))));
                 return;
             }
             responder.respond(http::textResponse(201, concat(bytes, " bytes\n")));
         });
-    router.subtree("GET", "/api/stoa/uploads", [this](http::Request request, http::Responder responder) {
+    router.subtree("GET", "/api/stoa/uploads", [this](const http::Request& request, http::Responder responder) {
         responder.respond(uploadName(request.rest) ? http::serveBelow(request, options_.uploads, request.rest)
                                                    : badUploadName());
     });
-    router.subtree("DELETE", "/api/stoa/uploads", [this](http::Request request, http::Responder responder) {
+    router.subtree("DELETE", "/api/stoa/uploads", [this](const http::Request& request, http::Responder responder) {
         if (!uploadName(request.rest)) {
             responder.respond(badUploadName());
         } else if (::unlink((options_.uploads / request.rest).c_str()) != 0) {

@@ -156,6 +156,7 @@ absl::Status Allocator::addFramework(const FrameworkId& framework, const std::ve
     }
     const Slot slot = ledger_->addFramework(framework);
     std::vector<Slot> clients;
+    clients.reserve(roles.size());
     for (const std::string& role : roles) clients.push_back(ledger_->subscribe(slot, role));
     ledger_->orderClients(slot, clients);
     eligibility_->frameworkAdded(slot);
@@ -269,6 +270,7 @@ std::vector<Demand> Allocator::demands(const FrameworkId& framework) const {
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<Demand> demands;
+    demands.reserve(found.size());
     for (auto& [order, demand] : found) demands.push_back(std::move(demand));
     return demands;
 }

@@ -193,7 +193,7 @@ absl::Status Allocator::adoptTask(const AgentId& agent_id, const Launch& task, c
         client = ledger_->subscribe(framework, role);
         eligibility_->clientRemoved(client);
     }
-    const absl::Status adopted = ledger_->holdTask(*agent, client, task.task, task.resources);
+    absl::Status adopted = ledger_->holdTask(*agent, client, task.task, task.resources);
     if (stranger) ledger_->unsubscribe(client);
     if (adopted.ok()) eligibility_->freeShrank(*agent);
     return adopted;

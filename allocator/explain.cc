@@ -58,7 +58,7 @@ absl::StatusOr<Explanation> Allocator::explain(const FrameworkId& framework, con
     const bool refusals_are_over = next_end.has_value() && *next_end <= now; // the next allocate() ends them
 
     if (demand.gang) {
-        explanation.gang.emplace();
+        explanation.gang = Explanation::OfGang{};
         if (request != kNoSlot) explanation.gang->waits_since = eligibility_->gangs().waitsSince(request);
         if (const auto& clearing = eligibility_->gangs().clearing(); clearing && clearing->request == request) {
             explanation.gang->clearing = static_cast<std::uint32_t>(clearing->agents.count());
@@ -76,7 +76,7 @@ absl::StatusOr<Explanation> Allocator::explain(const FrameworkId& framework, con
         nearest = by;
         explanation.nearest = concat("agent ", agent.id.value(), ": ", what);
     };
-    const auto lacking = [&](const Ledger::Agent& agent, const Resources& has, std::string what) {
+    const auto lacking = [&](const Ledger::Agent& agent, const Resources& has, const std::string& what) {
         ++reasons[what];
         near(agent, missing(has, demand.shape), what);
     };

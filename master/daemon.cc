@@ -252,7 +252,7 @@ absl::Status Daemon::serve(DaemonOptions options) {
     for (;;) {
         absl::StatusOr<std::unique_ptr<Daemon>> daemon = start(options);
         if (!daemon.ok()) return daemon.status();
-        const absl::Status ended = (*daemon)->run();
+        absl::Status ended = (*daemon)->run();
         if (!absl::IsAborted(ended)) return ended;
         LOG(WARNING) << "this master leads no longer: " << ended.message() << "; it starts over as a standby";
         options.port = (*daemon)->http_->port();

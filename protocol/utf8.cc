@@ -11,7 +11,7 @@ namespace {
 // What an encoder has to swallow and does not ask about.
 struct Nowhere {
     using Ch = char;
-    void Put(Ch) {}
+    void Put(Ch) {} // NOLINT(readability-identifier-naming): RapidJSON's name
 };
 
 } // namespace

@@ -66,6 +66,7 @@ absl::Status start(const std::filesystem::path& shim, const std::filesystem::pat
 
     const std::vector<std::string> command = startCommand(shim, run_dir);
     std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
     for (const std::string& argument : command) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
 

@@ -45,7 +45,8 @@ bool hideCgroup2() {
     while (fgets(line, sizeof line, mounts)) {
         if (sscanf(line, "%*s %511s %63s", point, type) != 2) continue;
         if (strcmp(type, "cgroup") == 0) v1 = true;
-        if (strcmp(type, "cgroup2") == 0 && strncmp(point, "/sys/fs/cgroup/", 15) == 0) strcpy(found, point);
+        if (strcmp(type, "cgroup2") == 0 && strncmp(point, "/sys/fs/cgroup/", 15) == 0)
+            memcpy(found, point, sizeof found);
     }
     fclose(mounts);
     return !v1 || !found[0] || umount2(found, MNT_DETACH) == 0;

@@ -109,7 +109,7 @@ void runCommand(void* argument) {
 bool reap(long child, int* status) {
     bool ended = false;
     for (;;) {
-        int one;
+        int one = 0;
         const long pid = bare::call(SYS_wait4, -1, &one, WNOHANG, 0);
         if (pid <= 0) return ended;
         if (pid == child) {
@@ -129,6 +129,7 @@ int runInit(char** argv, char** environment) {
 
     Command command = {argv, environment, 0};
     const char* const name = argv[0]; // a script's is replaced
+    // NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork): ours, not the C library's, which hasn't started
     const long child = bare::vfork(command_stack + sizeof command_stack, runCommand, &command);
     if (child < 0) {
         report(ReportKind::kFailed, static_cast<int>(-child), "fork in the container", "");

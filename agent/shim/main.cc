@@ -20,7 +20,11 @@
 
 namespace {
 
-using namespace stoa::shim;
+using stoa::shim::kLockName;
+using stoa::shim::kMessagesName;
+using stoa::shim::kProtocolVersion;
+using stoa::shim::runInit;
+using stoa::shim::Server;
 
 // An ending shim holds the lock for some milliseconds; one that lives does not let go of it.
 constexpr unsigned kLockSeconds = 5;

@@ -7,7 +7,19 @@
 
 #include <iostream>
 
-using namespace stoa;
+namespace call = stoa::call;
+namespace event = stoa::event;
+namespace sdk = stoa::sdk;
+using stoa::Demand;
+using stoa::ExecutorId;
+using stoa::ExecutorSpec;
+using stoa::Offer;
+using stoa::Resources;
+using stoa::TaskId;
+using stoa::TaskInfo;
+using stoa::TaskSpec;
+using stoa::TaskState;
+using stoa::TaskStatus;
 
 class Crowd : public sdk::Scheduler {
 public:

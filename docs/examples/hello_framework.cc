@@ -6,7 +6,17 @@
 
 #include <iostream>
 
-using namespace stoa;
+namespace call = stoa::call;
+namespace event = stoa::event;
+namespace sdk = stoa::sdk;
+using stoa::Demand;
+using stoa::Duration;
+using stoa::Offer;
+using stoa::Resources;
+using stoa::TaskId;
+using stoa::TaskInfo;
+using stoa::TaskSpec;
+using stoa::TaskStatus;
 
 class Hello : public sdk::Scheduler {
 public:
@@ -14,6 +24,7 @@ public:
     void subscribed(sdk::Driver& driver, const event::Subscribed& info) override {
         std::cout << "subscribed as " << info.framework << std::endl;
         std::vector<call::Reconcile::Task> launched; // after a reconnection: how are they?
+        launched.reserve(static_cast<std::size_t>(launched_));
         for (int i = 0; i < launched_; ++i) launched.push_back({TaskId("hello-" + std::to_string(i)), {}});
         if (!launched.empty()) driver.reconcile(launched).IgnoreError();
         ask(driver);

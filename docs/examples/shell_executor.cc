@@ -11,7 +11,13 @@
 #include <thread>
 #include <unistd.h>
 
-using namespace stoa;
+namespace executor_event = stoa::executor_event;
+namespace sdk = stoa::sdk;
+using stoa::Duration;
+using stoa::TaskId;
+using stoa::TaskInfo;
+using stoa::TaskState;
+using stoa::TaskStatus;
 
 class Shells : public sdk::Executor {
 public:

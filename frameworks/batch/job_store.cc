@@ -45,12 +45,12 @@ absl::StatusOr<Recovered> recoveredFrom(const std::vector<Store::Row>& rows) {
             recovered.records.push_back(FrameworkRecord{FrameworkId(row.blob)});
         } else if (row.table == kJobs) {
             absl::StatusOr<JobRecord> job = jobRecordFromJson(row.blob);
-            if (job.ok()) recovered.records.push_back(*std::move(job));
             status = job.status();
+            if (job.ok()) recovered.records.push_back(*std::move(job));
         } else if (row.table == kTasks) {
             absl::StatusOr<TaskRecord> task = taskRecordFromJson(row.blob);
-            if (task.ok()) recovered.records.push_back(*std::move(task));
             status = task.status();
+            if (task.ok()) recovered.records.push_back(*std::move(task));
         }
         if (!status.ok()) return absl::DataLossError(concat("row ", row.key, ": ", toStd(status.message())));
     }

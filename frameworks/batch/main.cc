@@ -69,7 +69,9 @@ int main(int argc, char** argv) {
         (*daemon)->stop();
     });
     const absl::Status ended = (*daemon)->run();
-    ::pthread_kill(waiter.native_handle(), SIGTERM); // it may wait still; a signal more does no harm
+    // It may wait still; a signal more does no harm.
+    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): it is blocked in all threads, so that it ends but a sigwait()
+    ::pthread_kill(waiter.native_handle(), SIGTERM);
     waiter.join();
     daemon->reset();
     return stoa::command_line::exitCode(ended);

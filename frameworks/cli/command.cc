@@ -74,7 +74,7 @@ absl::StatusOr<http::ClientResponse> MasterClient::ask(const std::string& target
         }
         if (!response.ok() || response->status != 307 || ++redirects > kMostRedirects) return response;
         std::string leader(response->header("Location"));
-        if (leader.starts_with("//")) leader = "http:" + leader;
+        if (leader.starts_with("//")) leader.insert(0, "http:");
         absl::StatusOr<http::Url> url = http::parseUrl(leader);
         if (!url.ok()) return url.status();
         const bool brackets = url->host.find(':') != std::string::npos;

@@ -36,7 +36,7 @@ constexpr char kLogging[] = "log4j.rootLogger=WARN, CONSOLE\n"
 std::string findJava() {
     const char* path = std::getenv("PATH");
     for (const std::string_view folder : split(path != nullptr ? path : "/usr/bin", ':')) {
-        const std::string java = concat(folder, "/java");
+        std::string java = concat(folder, "/java");
         if (!folder.empty() && ::access(java.c_str(), X_OK) == 0) return java;
     }
     return {};

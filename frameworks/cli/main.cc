@@ -10,6 +10,21 @@
 #include <csignal>
 #include <string_view>
 
+namespace stoa::cli {
+namespace {
+
+void addCommands(CLI::App& app, Context& context) {
+    for (auto add :
+         {addUp,       addDown,      addRun,       addSubmit, addJobs,        addJob,     addHold,       addRelease,
+          addPriority, addWait,      addLogs,      addFetch,  addKill,        addAgents,  addFrameworks, addTasks,
+          addExplain,  addFramework, addAllocator, addMpi,    addCredentials, addSimulate}) {
+        add(app, context);
+    }
+}
+
+} // namespace
+} // namespace stoa::cli
+
 int main(int argc, char** argv) {
     std::setlocale(LC_ALL, "");
     std::signal(SIGPIPE, SIG_IGN);
@@ -24,14 +39,8 @@ int main(int argc, char** argv) {
                "not be run. `stoa COMMAND --help` explains each; start with `stoa up`.");
 
     stoa::cli::Context context;
-    using namespace stoa::cli;
-    addGlobalOptions(app, context);
-    for (auto add :
-         {addUp,       addDown,      addRun,       addSubmit, addJobs,        addJob,     addHold,       addRelease,
-          addPriority, addWait,      addLogs,      addFetch,  addKill,        addAgents,  addFrameworks, addTasks,
-          addExplain,  addFramework, addAllocator, addMpi,    addCredentials, addSimulate}) {
-        add(app, context);
-    }
+    stoa::cli::addGlobalOptions(app, context);
+    stoa::cli::addCommands(app, context);
     // What stands behind "--" is a command of the user's, and none of our business.
     char** const end = argv + argc;
     char** const dashes =
@@ -45,7 +54,7 @@ int main(int argc, char** argv) {
         return app.exit(asked);
     } catch (const CLI::ParseError& error) {
         app.exit(error);
-        return kUsage;
+        return stoa::cli::kUsage;
     }
     return context.exit_code;
 }

@@ -297,22 +297,22 @@ private:
     Interrupts interrupts_{true};
     UniqueFd input_;
     FrameworkId framework_;
-    bool subscribed_ = false;
     std::vector<std::string> places_; // for people
     std::optional<mpi::Hydra> hydra_;
     std::optional<mpi::LaunchLines> lines_;
+    std::string trouble_; // why a proxy ended, if it did so by itself
+    std::optional<Clock::time_point> look_at_ = Clock::now() + kFirstLook;
+    std::optional<Clock::time_point> give_up_at_; // then Hydra is killed
+    std::optional<int> exit_code_;
+    int signal_ = 0; // that interrupted it
+    bool subscribed_ = false;
     bool launched_ = false;
     bool output_over_ = false;
     bool output_lost_ = false;
-    std::string trouble_;    // why a proxy ended, if it did so by itself
-    bool never_ran_ = false; // that proxy
-    std::optional<Clock::time_point> look_at_ = Clock::now() + kFirstLook;
-    std::optional<Clock::time_point> give_up_at_; // then Hydra is killed
+    bool never_ran_ = false; // the proxy in trouble
     bool hinted_ = false;
     bool said_ = false;
-    int signal_ = 0;        // that interrupted it
     bool torn_down_ = true; // at the end the framework is torn down
-    std::optional<int> exit_code_;
 };
 
 // As execvp finds it; empty: nowhere.
@@ -320,7 +320,7 @@ std::string findProgram(const std::string& name) {
     if (name.find('/') != std::string::npos) return ::access(name.c_str(), R_OK) == 0 ? name : "";
     const char* path = ::getenv("PATH");
     for (std::string_view folder : split(path == nullptr ? "/usr/bin:/bin" : path, ':')) {
-        const std::string candidate = concat(folder.empty() ? "." : folder, "/", name);
+        std::string candidate = concat(folder.empty() ? "." : folder, "/", name);
         if (::access(candidate.c_str(), X_OK) == 0) return candidate;
     }
     return "";
@@ -337,7 +337,7 @@ absl::Status checkProgram(const std::string& name) {
     const auto size = static_cast<std::size_t>(info.st_size);
     void* const bytes = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
     if (bytes == MAP_FAILED) return absl::OkStatus();
-    const absl::Status checked =
+    absl::Status checked =
         mpi::runsUnderHydra(name, mpi::neededLibraries(std::string_view(static_cast<const char*>(bytes), size)));
     ::munmap(bytes, size);
     return checked;

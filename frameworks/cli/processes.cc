@@ -50,6 +50,7 @@ absl::StatusOr<ProcessId> startDaemon(const std::vector<std::string>& argv, cons
     UniqueFd told(ends[0]), tell(ends[1]);
 
     std::vector<char*> arguments;
+    arguments.reserve(argv.size() + 1);
     for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
 

@@ -99,7 +99,7 @@ void endsWithCommand(CLI::App& command, Context& context) {
 
 absl::StatusOr<std::vector<std::string>> commandOf(const CLI::App& command, const Context& context) {
     std::vector<std::string> argv = command.remaining();
-    const std::string name = command.get_name();
+    const std::string& name = command.get_name();
     if (!argv.empty() && argv.front().size() > 1 && argv.front().front() == '-') {
         return invalid(argv.front(), " is no option of `stoa ", name, "`; `stoa ", name, " --help` lists them");
     }

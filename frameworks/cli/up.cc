@@ -221,7 +221,7 @@ private:
     }
 
     std::string directoryOf(const std::string& name) {
-        const std::string path = concat(cluster_.directory, "/", name);
+        std::string path = concat(cluster_.directory, "/", name);
         std::error_code ignored; // the daemon says it better
         std::filesystem::create_directories(path, ignored);
         return path;

@@ -25,9 +25,11 @@ absl::StatusOr<Hydra> Hydra::start(const std::vector<std::string>& argv,
 
     // Nothing is allocated between fork and exec.
     std::vector<char*> arguments;
+    arguments.reserve(argv.size() + 1);
     for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);
     std::vector<std::string> variables;
+    variables.reserve(environment.size());
     for (const auto& [name, value] : environment) variables.push_back(concat(name, "=", value));
     for (char** at = environ; *at != nullptr; ++at) {
         const std::string_view variable(*at);
@@ -35,6 +37,7 @@ absl::StatusOr<Hydra> Hydra::start(const std::vector<std::string>& argv,
             variables.emplace_back(variable);
     }
     std::vector<char*> variable_pointers;
+    variable_pointers.reserve(variables.size() + 1);
     for (std::string& variable : variables) variable_pointers.push_back(variable.data());
     variable_pointers.push_back(nullptr);
 

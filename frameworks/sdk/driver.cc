@@ -98,7 +98,7 @@ absl::StatusOr<std::unique_ptr<SchedulerDriver>> SchedulerDriver::start(DriverOp
 }
 
 SchedulerDriver::~SchedulerDriver() {
-    stop();
+    SchedulerDriver::stop();
     join().IgnoreError();
 }
 

@@ -52,7 +52,7 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 } // namespace
 
-State::State(Options given, Recovered recovered, Time now, WallTime wall)
+State::State(Options given, const Recovered& recovered, Time now, WallTime wall)
     : options(std::move(given)), agents(options.give_up_every), allocator(makeAllocator(options)), rng(options.seed),
       started(now) {
     Step at{now, wall, first_output};
@@ -61,8 +61,8 @@ State::State(Options given, Recovered recovered, Time now, WallTime wall)
 
 // ---- Master ------------------------------------------------------------------------------------------------------
 
-Master::Master(Options options, Recovered recovered, Time now, WallTime wall)
-    : state_(std::make_unique<State>(std::move(options), std::move(recovered), now, wall)) {}
+Master::Master(Options options, const Recovered& recovered, Time now, WallTime wall)
+    : state_(std::make_unique<State>(std::move(options), recovered, now, wall)) {}
 Master::~Master() = default;
 Master::Master(Master&&) noexcept = default;
 

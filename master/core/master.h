@@ -102,7 +102,7 @@ struct Counters {
 
 class Master {
 public:
-    Master(Options options, Recovered recovered, Time now, WallTime wall);
+    Master(Options options, const Recovered& recovered, Time now, WallTime wall);
     ~Master();
     Master(Master&&) noexcept;
 

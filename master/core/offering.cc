@@ -152,8 +152,8 @@ absl::Status State::validateLaunches(Step& at, const Framework& framework, const
         std::optional<ExecutorInfo> new_executor;
         if (launchable.ok()) {
             auto needed = newExecutorFor(framework, *place->agent, task, place->fresh, place->left);
-            if (needed.ok()) new_executor = *std::move(needed);
             launchable = needed.status();
+            if (needed.ok()) new_executor = *std::move(needed);
         }
         if (launchable.ok()) launchable = place->left.subtract(task.resources);
         if (launchable.ok() && new_executor) launchable = place->left.subtract(new_executor->resources);

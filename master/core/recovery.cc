@@ -26,6 +26,7 @@ struct RecoveredFramework {
 template <class Map>
 auto inOrder(Map& by_id) {
     std::vector<typename Map::mapped_type*> ordered;
+    ordered.reserve(by_id.size());
     for (auto& [id, one] : by_id) ordered.push_back(&one);
     std::sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) { return a->order < b->order; });
     return ordered;

@@ -28,7 +28,7 @@ struct Step {
 };
 
 struct State {
-    State(Options options, Recovered recovered, Time now, WallTime wall);
+    State(Options options, const Recovered& recovered, Time now, WallTime wall);
 
     Options options;
     Agents agents;

@@ -27,19 +27,19 @@ using prometheus::MetricType;
 
 class Families {
 public:
-    void counter(const char* name, const char* help, std::uint64_t value, Labels labels = {}) {
-        ClientMetric& metric = add(name, help, MetricType::Counter, std::move(labels));
+    void counter(const char* name, const char* help, std::uint64_t value, const Labels& labels = {}) {
+        ClientMetric& metric = add(name, help, MetricType::Counter, labels);
         metric.counter.value = static_cast<double>(value);
     }
-    void gauge(const char* name, const char* help, double value, Labels labels = {}) {
-        ClientMetric& metric = add(name, help, MetricType::Gauge, std::move(labels));
+    void gauge(const char* name, const char* help, double value, const Labels& labels = {}) {
+        ClientMetric& metric = add(name, help, MetricType::Gauge, labels);
         metric.gauge.value = value;
     }
     std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
 
 private:
     // Metrics of one name come one after the other.
-    ClientMetric& add(const char* name, const char* help, MetricType type, Labels labels) {
+    ClientMetric& add(const char* name, const char* help, MetricType type, const Labels& labels) {
         if (families_.empty() || families_.back().name != name) {
             MetricFamily family;
             family.name = name;
@@ -48,7 +48,7 @@ private:
             families_.push_back(std::move(family));
         }
         ClientMetric metric;
-        for (auto& [label, value] : labels) metric.label.push_back({label, value});
+        for (const auto& [label, value] : labels) metric.label.push_back({label, value});
         families_.back().metric.push_back(std::move(metric));
         return families_.back().metric.back();
     }

@@ -58,20 +58,20 @@ int statusOf(const absl::Status& status) { return absl::IsNotFound(status) ? 404
 
 // What only the state thread knows.
 void routeQuestions(http::Router& router, const std::shared_ptr<ReadSide>& read, Questions& questions) {
-    router.defer("GET", "/metrics", [&questions](Request, Responder reply) {
+    router.defer("GET", "/metrics", [&questions](const Request&, Responder reply) {
         put(questions, std::move(reply), [](const Glance& glance) {
             Response response = textResponse(200, metricsText(glance));
             response.content_type = "text/plain; version=0.0.4; charset=utf-8";
             return response;
         });
     });
-    router.defer("*", "/metrics/snapshot", [read, &questions](Request, Responder reply) {
+    router.defer("*", "/metrics/snapshot", [read, &questions](const Request&, Responder reply) {
         put(questions, std::move(reply),
             [tasks = TaskFigures{read->model.live(), read->model.used()}](const Glance& glance) {
                 return jsonResponse(snapshotJson(glance, tasks));
             });
     });
-    router.defer("GET", "/api/stoa/explain", [&questions](Request request, Responder reply) {
+    router.defer("GET", "/api/stoa/explain", [&questions](const Request& request, Responder reply) {
         put(questions, std::move(reply),
             [framework = FrameworkId(std::string(parameter(request, "framework"))),
              resources = std::string(parameter(request, "resources"))](const Glance& glance) {

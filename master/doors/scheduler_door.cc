@@ -77,7 +77,7 @@ std::optional<Response> complete(absl::StatusOr<AddressedCall>& call, const std:
 }
 
 // In the order in which a v1 server checks: a client sees the same answer to the same mistake.
-void takeCall(HttpCalls& calls, http::Gate& gate, Request request, Responder reply, Peer& last_peer) {
+void takeCall(HttpCalls& calls, http::Gate& gate, const Request& request, Responder reply, Peer& last_peer) {
     if (auto refused = refuseContentType(request)) return reply.respond(*std::move(refused));
     absl::StatusOr<AddressedCall> call = callFromJson(request.body);
     std::optional<std::string> principal;
@@ -104,8 +104,8 @@ void takeCall(HttpCalls& calls, http::Gate& gate, Request request, Responder rep
 
 void routeScheduler(http::Router& router, HttpCalls& calls, http::Gate& gate) {
     auto last_peer = std::make_shared<Peer>(kFirstHttpPeer);
-    const auto handler = [&calls, &gate, last_peer](Request request, Responder reply) {
-        takeCall(calls, gate, std::move(request), std::move(reply), *last_peer);
+    const auto handler = [&calls, &gate, last_peer](const Request& request, Responder reply) {
+        takeCall(calls, gate, request, std::move(reply), *last_peer);
     };
     router.subtree("POST", "/api/v1/scheduler", handler);
 }

@@ -17,7 +17,11 @@ namespace stoa::master {
 
 namespace {
 
-using namespace json;
+using json::key;
+using json::number;
+using json::pair;
+using json::taken;
+using json::Writer;
 
 using Figures = std::vector<std::pair<std::string, double>>;
 

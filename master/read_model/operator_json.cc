@@ -15,7 +15,21 @@ namespace stoa::master {
 
 namespace {
 
-using namespace json;
+using json::count;
+using json::emptyArray;
+using json::emptyObject;
+using json::key;
+using json::listedAttributes;
+using json::listedResources;
+using json::members;
+using json::number;
+using json::pair;
+using json::raw;
+using json::roleOf;
+using json::seconds;
+using json::stateName;
+using json::taken;
+using json::Writer;
 
 void value(Writer& out, std::string_view name, std::string_view text) {
     key(out, name);

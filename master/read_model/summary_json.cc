@@ -10,7 +10,21 @@ namespace stoa::master {
 
 namespace {
 
-using namespace json;
+using json::count;
+using json::emptyArray;
+using json::emptyObject;
+using json::flatAttributes;
+using json::flatResources;
+using json::key;
+using json::names;
+using json::number;
+using json::pair;
+using json::roleOf;
+using json::seconds;
+using json::stateName;
+using json::taken;
+using json::text;
+using json::Writer;
 
 // What is zero is left out here, and a range counts its numbers.
 void amounts(Writer& out, std::string_view name, const Resources& bundle) {
@@ -122,16 +136,17 @@ std::map<std::string, RoleView> rolesOf(const ReadModel& model) {
         change(roles[role]);
         eachRoleAbove(role, [&](const std::string& above) { change(roles[above]); });
     };
+    // Named captures: clang 14 has no others of structured bindings.
     for (const auto& [id, one] : model.frameworks()) {
         for (const std::string& role : one.info.roles) {
-            below(role, [&](RoleView& view) {
+            below(role, [&id = id](RoleView& view) {
                 if (view.frameworks.empty() || view.frameworks.back() != id) view.frameworks.push_back(id);
             });
         }
-        below(std::string(roleOf(&one)), [&](RoleView& view) { view.allocated += one.used; });
+        below(std::string(roleOf(&one)), [&one = one](RoleView& view) { view.allocated += one.used; });
     }
     for (const auto& [id, offer] : model.offers()) {
-        below(offer.role, [&](RoleView& view) { view.offered += offer.resources; });
+        below(offer.role, [&offer = offer](RoleView& view) { view.offered += offer.resources; });
     }
     return roles;
 }

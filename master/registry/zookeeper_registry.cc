@@ -66,14 +66,14 @@ std::string registryIdentityJson(const RegistryIdentity& identity) {
 
 // ---- Reading -----------------------------------------------------------------------------------------------------
 
-std::unique_ptr<ZooKeeperRegistry> ZooKeeperRegistry::read(ZooKeeper& zookeeper, std::string path,
+std::unique_ptr<ZooKeeperRegistry> ZooKeeperRegistry::read(ZooKeeper& zookeeper, const std::string& path,
                                                            std::uint64_t epoch) {
-    std::unique_ptr<ZooKeeperRegistry> registry(new ZooKeeperRegistry(zookeeper, std::move(path), epoch));
+    std::unique_ptr<ZooKeeperRegistry> registry(new ZooKeeperRegistry(zookeeper, path, epoch));
     registry->readIdentity();
     return registry;
 }
 
-ZooKeeperRegistry::ZooKeeperRegistry(ZooKeeper& zookeeper, std::string path, std::uint64_t epoch)
+ZooKeeperRegistry::ZooKeeperRegistry(ZooKeeper& zookeeper, const std::string& path, std::uint64_t epoch)
     : zookeeper_(zookeeper), epoch_path_(concat(path, "/epoch")), path_(concat(path, "/registry")), epoch_(epoch) {}
 
 void ZooKeeperRegistry::fail(absl::Status why) { failure_.Update(std::move(why)); }

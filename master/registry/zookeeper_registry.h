@@ -39,7 +39,7 @@ std::string registryIdentityJson(const RegistryIdentity& identity);
 
 class ZooKeeperRegistry : public Registry {
 public:
-    static std::unique_ptr<ZooKeeperRegistry> read(ZooKeeper& zookeeper, std::string path, std::uint64_t epoch);
+    static std::unique_ptr<ZooKeeperRegistry> read(ZooKeeper& zookeeper, const std::string& path, std::uint64_t epoch);
 
     bool ready() const { return ready_; } // read; from now on records may be appended
     // FailedPrecondition or DataLoss: what stands there can't be read, now or later; else the leadership ends.
@@ -63,7 +63,7 @@ private:
     static constexpr std::size_t kMostBatchBytes = 2 * Shards::kMost + 4096;
     static_assert(kMostBatchBytes < ZooKeeper::kMostRequestBytes);
 
-    ZooKeeperRegistry(ZooKeeper& zookeeper, std::string path, std::uint64_t epoch);
+    ZooKeeperRegistry(ZooKeeper& zookeeper, const std::string& path, std::uint64_t epoch);
     void fail(absl::Status why);
     void readIdentity();
     void found();

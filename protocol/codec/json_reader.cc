@@ -124,13 +124,13 @@ DynamicValue::Reader unsignedValue(const Json& json, const Path& path) {
 struct FieldTarget {
     DynamicStruct::Builder message;
     capnp::StructSchema::Field field;
-    void set(DynamicValue::Reader value) { message.set(field, value); }
+    void set(const DynamicValue::Reader& value) { message.set(field, value); }
     DynamicStruct::Builder child() { return message.init(field).as<DynamicStruct>(); }
 };
 struct ElementTarget {
     capnp::DynamicList::Builder list;
     unsigned index;
-    void set(DynamicValue::Reader value) { list.set(index, value); }
+    void set(const DynamicValue::Reader& value) { list.set(index, value); }
     DynamicStruct::Builder child() { return list[index].as<DynamicStruct>(); }
 };
 

@@ -24,8 +24,10 @@ class StringSink {
 public:
     using Ch = char;
     explicit StringSink(std::string& out) : out_(out) {}
+    // NOLINTBEGIN(readability-identifier-naming): RapidJSON's names
     void Put(char c) { out_.push_back(c); }
     void Flush() {}
+    // NOLINTEND(readability-identifier-naming)
 
 private:
     std::string& out_;
@@ -83,7 +85,7 @@ private:
         return empty_lists_ == EmptyLists::kWrite || message.get(field.field).as<capnp::DynamicList>().size() > 0;
     }
 
-    void writeInside(const Shape::Field& field, DynamicValue::Reader value) {
+    void writeInside(const Shape::Field& field, const DynamicValue::Reader& value) {
         if (field.inside.empty()) return writeValue(field, value);
         writer_.StartObject();
         key(field.inside);
@@ -91,7 +93,7 @@ private:
         writer_.EndObject();
     }
 
-    void writeValue(const Shape::Field& field, DynamicValue::Reader value) {
+    void writeValue(const Shape::Field& field, const DynamicValue::Reader& value) {
         if (field.kind != Type::LIST) return writeOne(field, field.kind, value);
         const auto list = value.as<capnp::DynamicList>();
         if (field.map) return writeMap(field, list);
@@ -125,7 +127,7 @@ private:
         writer_.EndObject();
     }
 
-    void writeOne(const Shape::Field& field, Type::Which kind, DynamicValue::Reader value) {
+    void writeOne(const Shape::Field& field, Type::Which kind, const DynamicValue::Reader& value) {
         switch (kind) {
         case Type::BOOL: writer_.Bool(value.as<bool>()); break;
         case Type::INT8:

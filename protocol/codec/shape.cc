@@ -10,8 +10,6 @@
 namespace stoa::codec {
 namespace {
 
-using capnp::schema::Type;
-
 // schema/wire.capnp's.
 constexpr std::uint64_t kName = 0xb77bab8888736710;
 constexpr std::uint64_t kNumber = 0xb1e412a9ad4aa6ac;

@@ -46,10 +46,10 @@ constexpr std::size_t kMaxQuotedBytes = 500;
 class PatientSocket {
 public:
     // Beast asks for an executor by this name, and never uses it in synchronous calls.
-    struct executor_type {};
+    struct executor_type {}; // NOLINT(readability-identifier-naming): Beast's name
 
     PatientSocket(UniqueFd fd, int cancel_fd) : fd_(std::move(fd)), cancel_fd_(cancel_fd) {}
-    executor_type get_executor() { return {}; }
+    executor_type get_executor() { return {}; } // NOLINT(readability-identifier-naming): Beast's name
     void expiresAfter(Duration timeout) {
         deadline_.reset();
         if (timeout != kNoTimeout) deadline_ = Clock::now() + timeout;
@@ -74,7 +74,7 @@ public:
     }
 
     template <class Buffers>
-    std::size_t read_some(const Buffers& buffers, Error& error) {
+    std::size_t read_some(const Buffers& buffers, Error& error) { // NOLINT(readability-identifier-naming): Beast's name
         for (auto it = asio::buffer_sequence_begin(buffers); it != asio::buffer_sequence_end(buffers); ++it) {
             const asio::mutable_buffer buffer(*it);
             if (buffer.size() > 0) return readOnce(buffer.data(), buffer.size(), error);
@@ -83,7 +83,7 @@ public:
         return 0;
     }
     template <class Buffers>
-    std::size_t read_some(const Buffers& buffers) {
+    std::size_t read_some(const Buffers& buffers) { // NOLINT(readability-identifier-naming): Beast's name
         Error error;
         const std::size_t got = read_some(buffers, error);
         if (error) throw boost::system::system_error(error);

@@ -9,7 +9,12 @@
 
 namespace {
 
-using namespace stoa::allocator;
+using stoa::allocator::Host;
+using stoa::allocator::kNone;
+using stoa::allocator::Placement;
+using stoa::allocator::Policy;
+using stoa::allocator::Request;
+using stoa::allocator::View;
 
 class FirstCome final : public Policy {
 public:

@@ -1,2 +1,2 @@
 // A shared object that is something else.
-extern "C" int something_else() { return 0; }
+extern "C" int somethingElse() { return 0; }

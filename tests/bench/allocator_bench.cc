@@ -17,10 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace stoa::allocator {
 namespace {
-
-using namespace stoa;
-using namespace stoa::allocator;
 
 struct Sizes {
     std::uint64_t agents = 10'000;
@@ -271,9 +269,7 @@ bool parse(std::string_view argument, std::string_view name, std::uint64_t& valu
     return error == std::errc() && end == argument.data() + argument.size() && value > 0;
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     Sizes sizes;
     for (int i = 1; i < argc; ++i) {
         if (parse(argv[i], "--agents=", sizes.agents) || parse(argv[i], "--frameworks=", sizes.frameworks) ||
@@ -294,3 +290,8 @@ int main(int argc, char** argv) {
     std::printf("%-7s placement: %.1f %%\n", "best fit", placedByBestFit(sizes));
     return 0;
 }
+
+} // namespace
+} // namespace stoa::allocator
+
+int main(int argc, char** argv) { return stoa::allocator::run(argc, argv); }

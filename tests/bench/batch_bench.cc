@@ -16,9 +16,9 @@
 #include <string>
 #include <vector>
 
+namespace stoa {
 namespace {
 
-using namespace stoa;
 using bench::fail;
 using Clock = std::chrono::steady_clock;
 
@@ -35,9 +35,7 @@ Counts counts(const std::string& master) {
     return {bench::metric(text, "stoa_tasks_launched_total"), bench::metric(text, "stoa_tasks")};
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     cli::Context context;
     std::uint32_t tasks = 1'000;
     double patience = 300;
@@ -79,3 +77,8 @@ int main(int argc, char** argv) {
     std::printf("%.4f\n", seconds);
     return 0;
 }
+
+} // namespace
+} // namespace stoa
+
+int main(int argc, char** argv) { return stoa::run(argc, argv); }

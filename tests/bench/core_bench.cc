@@ -23,10 +23,8 @@
 #include <utility>
 #include <vector>
 
+namespace stoa::master {
 namespace {
-
-using namespace stoa;
-using namespace stoa::master;
 
 struct Sizes {
     std::uint32_t agents = 1'000;
@@ -274,9 +272,7 @@ void memory(Sizes sizes) {
                 sizes.tasks, task - body, body);
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     Sizes sizes;
     CLI::App app("The master's core alone: its speed and its memory.");
     app.add_option("--agents", sizes.agents, "agents")->check(CLI::Range(1, 200'000))->capture_default_str();
@@ -293,3 +289,8 @@ int main(int argc, char** argv) {
     memory(sizes);
     return 0;
 }
+
+} // namespace
+} // namespace stoa::master
+
+int main(int argc, char** argv) { return stoa::master::run(argc, argv); }

@@ -39,9 +39,9 @@
 #include <utility>
 #include <vector>
 
+namespace stoa {
 namespace {
 
-using namespace stoa;
 using bench::fail;
 
 constexpr Duration kPatience = std::chrono::minutes(5); // for all tasks to run
@@ -219,7 +219,7 @@ public:
             accept.filters.refuse = Duration{0};
             for (std::uint32_t i = 0; i < offer.count && missing_ > 0; ++i, --missing_) {
                 ++last_;
-                accept.launches.push_back(taskFor(offer, kShape, last_, concat("simulation ", last_ / 1000)));
+                accept.launches.push_back(taskFor(offer, shape_, last_, concat("simulation ", last_ / 1000)));
             }
             driver.accept(std::move(accept)).IgnoreError();
         }
@@ -236,12 +236,12 @@ public:
     void error(sdk::Driver&, const std::string& message) override { fail(concat("a framework hears: ", message)); }
 
 private:
-    const Resources kShape = Resources::cpusMem(1, 1024);
+    const Resources shape_ = Resources::cpusMem(1, 1024);
 
     void ask(sdk::Driver& driver) const {
         Demand demand;
         demand.name = "simulation";
-        demand.shape = kShape;
+        demand.shape = shape_;
         demand.count = missing_;
         driver.setDemands({demand}).IgnoreError();
     }
@@ -262,7 +262,7 @@ public:
             call::Accept accept;
             accept.offers = {offer.id};
             accept.filters.refuse = Duration{0};
-            if (std::exchange(wants_, false)) accept.launches.push_back(taskFor(offer, kShape, ++last_, kNothing));
+            if (std::exchange(wants_, false)) accept.launches.push_back(taskFor(offer, shape_, ++last_, kNothing));
             driver.accept(std::move(accept)).IgnoreError();
         }
     }
@@ -299,14 +299,14 @@ public:
     }
 
 private:
-    const Resources kShape = Resources::cpusMem(1, 32);
+    const Resources shape_ = Resources::cpusMem(1, 32);
 
     void ask(sdk::Driver& driver) {
         asked_ = bootTime();
         wants_ = true;
         Demand demand;
         demand.name = "one";
-        demand.shape = kShape;
+        demand.shape = shape_;
         demand.count = 1;
         driver.setDemands({demand}).IgnoreError();
     }
@@ -341,9 +341,7 @@ void waitUntil(std::string_view what, const std::function<bool()>& done) {
     }
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     Flags flags;
     CLI::App app("A whole cluster around one real master.");
     app.add_option("--master", flags.master, "its ZeroMQ door, host:port")->required();
@@ -392,3 +390,8 @@ int main(int argc, char** argv) {
     std::fflush(nullptr);
     std::_Exit(0); // without taking leave of the master, who ends as well
 }
+
+} // namespace
+} // namespace stoa
+
+int main(int argc, char** argv) { return stoa::run(argc, argv); }

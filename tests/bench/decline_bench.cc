@@ -26,9 +26,9 @@
 #include <utility>
 #include <vector>
 
+namespace stoa {
 namespace {
 
-using namespace stoa;
 using bench::fail;
 using Clock = std::chrono::steady_clock;
 
@@ -115,9 +115,7 @@ double cpuSeconds(int pid) {
     return static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     Flags flags;
     CLI::App app("What a declined offer costs a master.");
     app.add_option("--pid", flags.pid, "the master's process")->required();
@@ -164,3 +162,8 @@ int main(int argc, char** argv) {
     drivers.clear();
     return declined > 0 ? 0 : 1;
 }
+
+} // namespace
+} // namespace stoa
+
+int main(int argc, char** argv) { return stoa::run(argc, argv); }

@@ -34,9 +34,9 @@
 #include <utility>
 #include <vector>
 
+namespace stoa {
 namespace {
 
-using namespace stoa;
 using bench::fail;
 
 constexpr Duration kPatience = std::chrono::seconds(120); // for anything
@@ -181,7 +181,7 @@ private:
         say(agent, channel, update);
     }
 
-    void say(const Agent& agent, std::uint32_t channel, FromAgent message) {
+    void say(const Agent& agent, std::uint32_t channel, const FromAgent& message) {
         const auto way = agent.following.wayOf(agent.following.session());
         if (way) dialers_.at(way->link)->sendIn(way->session, makeBody(encode(message)), channel);
     }
@@ -214,7 +214,7 @@ public:
                 task.id = TaskId(concat("t", ++tasks_));
                 task.name = "nothing";
                 task.agent = offer.agent;
-                task.resources = kShape;
+                task.resources = shape_;
                 TaskSpec spec;
                 spec.command.shell = "true";
                 task.body = makeTaskBody(spec);
@@ -230,13 +230,13 @@ public:
     void error(sdk::Driver&, const std::string& message) override { fail(concat("the framework hears: ", message)); }
 
 private:
-    const Resources kShape = Resources::cpusMem(1, 32);
+    const Resources shape_ = Resources::cpusMem(1, 32);
 
     void ask(sdk::Driver& driver) {
         wants_ = true;
         Demand demand;
         demand.name = "one";
-        demand.shape = kShape;
+        demand.shape = shape_;
         demand.count = 1;
         driver.setDemands({demand}).IgnoreError();
     }
@@ -265,9 +265,7 @@ pid_t pidOf(const Flags& flags, std::uint16_t port) {
     fail(concat("no master has the port ", port));
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     Flags flags;
     CLI::App app("What a leader's death costs a cluster of many agents.");
     app.add_option("--zk", flags.zk, "where the masters are elected")->required();
@@ -328,3 +326,8 @@ int main(int argc, char** argv) {
     std::fflush(nullptr);
     std::_Exit(0);
 }
+
+} // namespace
+} // namespace stoa
+
+int main(int argc, char** argv) { return stoa::run(argc, argv); }

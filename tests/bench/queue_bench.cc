@@ -17,10 +17,8 @@
 #include <variant>
 #include <vector>
 
+namespace stoa::batch {
 namespace {
-
-using namespace stoa;
-using namespace stoa::batch;
 
 double cpuSeconds() {
     timespec time{};
@@ -110,9 +108,7 @@ std::uint64_t turn(Bench& bench, std::vector<Demand>& demands, std::uint64_t num
     return launched.size();
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     std::uint64_t jobs = 100'000, tasks = 20'000, shapes = 20;
     CLI::App app("The batch queue alone.");
     app.add_option("--jobs", jobs, "that wait")->check(CLI::Range(1, 200'000))->capture_default_str();
@@ -179,3 +175,8 @@ int main(int argc, char** argv) {
                 static_cast<std::size_t>(jobs - done), bench.changes());
     return 0;
 }
+
+} // namespace
+} // namespace stoa::batch
+
+int main(int argc, char** argv) { return stoa::batch::run(argc, argv); }

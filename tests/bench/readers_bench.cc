@@ -33,9 +33,9 @@
 #include <string_view>
 #include <vector>
 
+namespace stoa {
 namespace {
 
-using namespace stoa;
 using bench::fail;
 using Clock = std::chrono::steady_clock;
 
@@ -105,9 +105,7 @@ private:
     }
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     std::string url;
     std::size_t readers = 20;
     CLI::App app("Processes that read a master's state again and again.");
@@ -161,3 +159,8 @@ int main(int argc, char** argv) {
     std::fflush(nullptr);
     std::_Exit(0); // the readers die with their parent
 }
+
+} // namespace
+} // namespace stoa
+
+int main(int argc, char** argv) { return stoa::run(argc, argv); }

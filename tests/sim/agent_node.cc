@@ -41,10 +41,11 @@ struct DestinationOf {
 
 AgentNode::AgentNode(const Parts& parts, agent::Agent::Options options, const Machine::Options& machine)
     : Node(parts.queue), parts_(parts), options_(std::move(options)),
-      machine_(parts.queue, parts.rng, parts.counts, machine, [this](agent::Input input) { fromLauncher(input); }),
+      machine_(parts.queue, parts.rng, parts.counts, machine,
+               [this](agent::Input input) { fromLauncher(std::move(input)); }),
       executors_({parts.queue, parts.rng, parts.counts, parts.faults, parts.checker, parts.trace,
                   options_.info.hostname, machine.longest_task},
-                 [this](agent::Input input) { fromLauncher(input); },
+                 [this](agent::Input input) { fromLauncher(std::move(input)); },
                  {[this](Executors::Said said) {
                       if (!up()) {
                           executors_.streamEnded(said.container, said.attempt, false, "connection refused");
@@ -154,7 +155,7 @@ void AgentNode::run() {
     const WallTime wall{now().time_since_epoch().count()};
     agent::Output output;
     for (agent::Input& input : std::exchange(process_->inbox, {})) process_->core->step(input, now(), wall, output);
-    for (Executors::Said& said : std::exchange(process_->calls, {})) onCall(std::move(said), output);
+    for (const Executors::Said& said : std::exchange(process_->calls, {})) onCall(said, output);
     for (DialerArrival& arrival : process_->links.take(now())) onArrival(std::move(arrival), output);
     process_->core->step(agent::Wake{}, now(), wall, output);
     carryOut(std::move(output));
@@ -190,7 +191,7 @@ void AgentNode::onArrival(DialerArrival arrival, agent::Output& output) {
     }
 }
 
-void AgentNode::onCall(Executors::Said said, agent::Output& output) {
+void AgentNode::onCall(const Executors::Said& said, agent::Output& output) {
     // Through the codec, as over the wire.
     absl::StatusOr<ExecutorCall> call = executorCallFromJson(toJson(said.call));
     parts_.checker.require(call.ok(), absl::StrCat("an executor's call does not decode: ", call.status().message()));

@@ -88,7 +88,7 @@ private:
     void perform(agent::Effect effect);
     void fromLauncher(agent::Input input);
     // As agent/doors_executors.cc.
-    void onCall(Executors::Said said, agent::Output& output);
+    void onCall(const Executors::Said& said, agent::Output& output);
     void perform(const agent::ToExecutor& effect);
     void endStream(std::uint64_t stream, const std::string& why);
     bool intentDurable(const TaskKey& key) const;

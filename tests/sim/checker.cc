@@ -173,14 +173,15 @@ void Checker::compare(NodeId master, const std::vector<master::Delta>& state) {
     if (expected == revealed) return;
     for (const auto& [key, value] : expected) {
         auto found = revealed.find(key);
-        if (found == revealed.end()) return require(false, "the stream did not reveal " + key + " = " + value);
+        if (found == revealed.end())
+            return require(false, absl::StrCat("the stream did not reveal ", key, " = ", value));
         if (found->second != value) {
             return require(false,
                            absl::StrCat("the stream says ", key, " = ", found->second, ", the state says ", value));
         }
     }
     for (const auto& [key, value] : revealed) {
-        if (expected.count(key) == 0) return require(false, "the stream still shows " + key + " = " + value);
+        if (expected.count(key) == 0) return require(false, absl::StrCat("the stream still shows ", key, " = ", value));
     }
 }
 

@@ -170,7 +170,7 @@ void Executors::sleepUntilDue(Run& run) {
     });
 }
 
-void Executors::event(const TaskKey& container, std::uint64_t attempt, ExecutorEvent event) {
+void Executors::event(const TaskKey& container, std::uint64_t attempt, const ExecutorEvent& event) {
     if (!has(container)) return;
     // Through the codec, as over the wire.
     absl::StatusOr<ExecutorEvent> decoded = executorEventFromJson(toJson(event));

@@ -60,7 +60,7 @@ public:
     std::vector<agent::launcher_says::KnownContainer> known() const;
 
     // ---- From the agent's door.
-    void event(const TaskKey& container, std::uint64_t attempt, ExecutorEvent event);
+    void event(const TaskKey& container, std::uint64_t attempt, const ExecutorEvent& event);
     void streamEnded(const TaskKey& container, std::uint64_t attempt, bool refused, std::string why);
     void agentDown(); // every stream ends
 

@@ -19,9 +19,8 @@
 #include <thread>
 #include <vector>
 
+namespace stoa::sim {
 namespace {
-
-using namespace stoa::sim;
 
 struct Flags {
     std::uint64_t seed = 1;
@@ -124,9 +123,7 @@ bool parseSeeds(const std::string& text, std::vector<std::uint64_t>& seeds) {
     return !seeds.empty();
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     // An operator's question, without faults: `stoa simulate`.
     if (argc > 1 && std::string_view(argv[1]) == "simulate") return simulate(argc - 1, argv + 1);
     Flags flags;
@@ -165,3 +162,8 @@ int main(int argc, char** argv) {
     }
     return runMany(flags, *faults, seeds);
 }
+
+} // namespace
+} // namespace stoa::sim
+
+int main(int argc, char** argv) { return stoa::sim::run(argc, argv); }

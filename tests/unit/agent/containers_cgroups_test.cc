@@ -18,7 +18,7 @@ protected:
         makeLauncherOrDie(std::move(made));
     }
     ContainerExited runAndForget(const ContainerSpec& spec) {
-        const ContainerExited exited = run(spec);
+        ContainerExited exited = run(spec);
         EXPECT_TRUE(launcher_->forget(spec.id).ok());
         return exited;
     }

@@ -152,7 +152,7 @@ Event ContainersFixture::waitFor(const std::string& id) {
             const Event* const wanted = std::get_if<Event>(&*event);
             const auto* const failed = std::get_if<ContainerLaunchFailed>(&*event);
             if (wanted && wanted->id == id) {
-                const Event found = *wanted;
+                Event found = *wanted;
                 pending_.erase(event);
                 return found;
             }

@@ -29,9 +29,11 @@ std::uint64_t startTimeOf(pid_t pid);
 pid_t parentOf(pid_t pid);
 
 class ContainersFixture : public testing::Test {
-protected:
+public:
     ContainersFixture();
     ~ContainersFixture() override;
+
+protected:
     void TearDown() override;
     void waitForShimsEnd() const; // until none holds the run directory
 

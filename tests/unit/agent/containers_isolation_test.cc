@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tests/unit/agent/containers_fixture.h"
 
@@ -148,7 +149,7 @@ protected:
         for (const auto& line : std::vector<std::string>(absl::StrSplit(text, '\n'))) {
             const std::vector<std::string> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
             if (fields.size() == 3 && fields[1] == controller)
-                return readAll("/sys/fs/cgroup/" + controller + fields[2] + "/" + v1);
+                return readAll(absl::StrCat("/sys/fs/cgroup/", controller, fields[2], "/", v1));
         }
         for (const auto& line : std::vector<std::string>(absl::StrSplit(text, '\n')))
             if (line.starts_with("0::")) return readAll("/sys/fs/cgroup" + line.substr(3) + "/" + v2);

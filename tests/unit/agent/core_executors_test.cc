@@ -28,10 +28,11 @@ TaskInfo taskIn(const std::string& executor, const std::string& id, double mem =
 }
 
 class AgentExecutors : public ::testing::Test {
-protected:
+public:
     AgentExecutors() { world.connect(); }
     ~AgentExecutors() override { EXPECT_THAT(world.violations, IsEmpty()); }
 
+protected:
     void launch(TaskInfo info, bool new_executor) {
         world.say(master_says::Launch{framework(), std::move(info), new_executor});
     }

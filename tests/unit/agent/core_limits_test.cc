@@ -14,10 +14,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class TimeLimit : public ::testing::Test {
-protected:
+public:
     TimeLimit() { world.connect(); }
     ~TimeLimit() override { EXPECT_THAT(world.violations, IsEmpty()); }
 
+protected:
     void run(Duration limit, std::optional<LimitWarning> warning = {}) {
         TaskSpec spec;
         spec.command.shell = "work";

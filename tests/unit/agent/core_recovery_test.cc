@@ -13,10 +13,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class AgentRecovery : public ::testing::Test {
-protected:
+public:
     AgentRecovery() { world.connect(); }
     ~AgentRecovery() override { EXPECT_THAT(world.violations, IsEmpty()); }
 
+protected:
     void run(const std::string& id) {
         world.launch(task(id));
         world.started(key(id));

@@ -14,15 +14,17 @@ using ::testing::IsEmpty;
 
 std::vector<TaskState> states(const std::vector<TaskStatus>& statuses) {
     std::vector<TaskState> list;
+    list.reserve(statuses.size());
     for (const TaskStatus& status : statuses) list.push_back(status.state);
     return list;
 }
 
 class AgentCore : public ::testing::Test {
-protected:
+public:
     AgentCore() { world.connect(); }
     ~AgentCore() override { EXPECT_THAT(world.violations, IsEmpty()); }
 
+protected:
     void run(const std::string& id) {
         world.launch(task(id));
         world.started(key(id));

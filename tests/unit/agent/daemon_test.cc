@@ -93,7 +93,7 @@ protected:
             }
         }
     }
-    void say(ToAgent message) { master->send(peer, encode(message)); }
+    void say(const ToAgent& message) { master->send(peer, encode(message)); }
     void registerAgent() {
         (void)hear<agent_says::Register>();
         say(master_says::Registered{AgentId("a1"), Duration{0}});

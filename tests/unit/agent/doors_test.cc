@@ -52,7 +52,7 @@ protected:
         return reply.ok() ? *reply : http::ClientResponse{};
     }
     fs::path sandbox(const std::string& id) {
-        const fs::path path = dir.path() / "sandboxes" / Sandboxes::relative(key(id));
+        fs::path path = dir.path() / "sandboxes" / Sandboxes::relative(key(id));
         fs::create_directories(path);
         return path;
     }

@@ -122,7 +122,7 @@ TEST_F(FetcherTest, ACancelledJobEndsAsCancelledThoughTheDoorIsSilent) {
     std::mutex mutex;
     std::condition_variable arrived;
     http::Router router;
-    router.defer("GET", "/silent", [&](http::Request, http::Responder responder) {
+    router.defer("GET", "/silent", [&](const http::Request&, http::Responder responder) {
         const std::lock_guard lock(mutex);
         kept.push_back(std::move(responder));
         arrived.notify_one();

@@ -34,7 +34,7 @@ protected:
         state = *std::move(opened);
         return state->takeRecords();
     }
-    void write(std::vector<Record> records) {
+    void write(const std::vector<Record>& records) {
         number += records.size();
         state->write(records, number);
         ASSERT_TRUE(state->flush().ok());

@@ -42,7 +42,7 @@ public:
         ok(core.addAgent(AgentId(name), total, *parseAttributes(attributes)));
         return *this;
     }
-    Cluster& framework(const std::string& name, std::vector<std::string> roles = {"*"}) {
+    Cluster& framework(const std::string& name, const std::vector<std::string>& roles = {"*"}) {
         ok(core.addFramework(FrameworkId(name), roles));
         return *this;
     }

@@ -29,6 +29,7 @@ std::map<std::string, std::uint32_t> piecesByAgent(const std::vector<Grant>& gra
 
 std::vector<OfferId> offersOf(const std::vector<Grant>& grants) {
     std::vector<OfferId> offers;
+    offers.reserve(grants.size());
     for (const Grant& grant : grants) offers.push_back(grant.offer);
     return offers;
 }

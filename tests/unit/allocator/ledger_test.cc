@@ -13,7 +13,7 @@ Resources parsed(std::string_view text) { return *Resources::parse(text); }
 
 // The status names every one of `words`, and nothing has changed.
 template <class Move>
-void expectRefused(Cluster& cluster, Move move, std::vector<std::string> words) {
+void expectRefused(Cluster& cluster, Move move, const std::vector<std::string>& words) {
     const std::uint64_t before = cluster.core.digest();
     const absl::Status status = move();
     EXPECT_FALSE(status.ok());
@@ -79,7 +79,7 @@ TEST(Ledger, AnAcceptIsAllOrNothing) {
     const auto task = [&](const char* id, const char* resources) {
         return Launch{{FrameworkId("f"), TaskId(id)}, parsed(resources)};
     };
-    const auto accept = [&](std::vector<OfferId> offers, std::vector<Launch> launches) {
+    const auto accept = [&](const std::vector<OfferId>& offers, const std::vector<Launch>& launches) {
         return [&cluster, offers, launches] { return cluster.core.accept(offers, launches, kNow, cluster.now); };
     };
     expectRefused(cluster, accept({first.offer}, {task("t1", "cpus:3"), task("t2", "cpus:2")}), {"t2", "cpus"});

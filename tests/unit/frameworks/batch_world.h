@@ -129,7 +129,7 @@ public:
             for (const auto& [id, offer] : offers_) offered += offer.demand == demand.name ? offer.count : 0;
             if (offered >= demand.count) continue;
             const std::string agent = "a" + std::to_string(rng_.below(3));
-            const std::uint32_t free = free_slots(agent);
+            const std::uint32_t free = freeSlots(agent);
             const std::uint32_t count = std::min(demand.count - offered, free);
             if (count == 0) continue;
             Offer offer;
@@ -316,7 +316,7 @@ private:
         status.timestamp = wall();
         return status;
     }
-    std::uint32_t free_slots(const std::string& agent) const {
+    std::uint32_t freeSlots(const std::string& agent) const {
         std::uint32_t used = 0;
         for (const auto& [id, task] : tasks_) used += task.info.agent.value() == agent && !isTerminal(task.state);
         for (const auto& [id, offer] : offers_) used += offer.agent.value() == agent ? offer.count : 0;

@@ -66,7 +66,7 @@ TEST(CommandLine, JobsAndTheirTasksAreReadAsNumbers) {
 }
 
 class ClusterFile : public testing::Test {
-protected:
+public:
     ClusterFile() {
         std::string name = (std::filesystem::temp_directory_path() / "stoa-cluster.XXXXXX").string();
         directory_ = ::mkdtemp(name.data());
@@ -74,6 +74,8 @@ protected:
         ::unsetenv("STOA_DIR");
     }
     ~ClusterFile() override { std::filesystem::remove_all(directory_); }
+
+protected:
     std::string directory_;
 };
 

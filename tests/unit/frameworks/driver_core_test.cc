@@ -34,7 +34,7 @@ Offer offer(const std::string& id, const std::string& agent = "a1") {
     return offer;
 }
 
-call::Accept acceptOf(std::vector<std::string> ids) {
+call::Accept acceptOf(const std::vector<std::string>& ids) {
     call::Accept accept;
     for (const std::string& id : ids) accept.offers.push_back(OfferId(id));
     return accept;

@@ -149,6 +149,7 @@ TEST(JobStore, ItsRowsGiveTheQueueThatTheRecordsGive) {
         }
     }
     std::vector<Store::Row> stored;
+    stored.reserve(rows.size());
     for (const auto& [key, blob] : rows) stored.push_back({key.first, key.second, blob});
     absl::StatusOr<Recovered> recovered = recoveredFrom(stored);
     ASSERT_TRUE(recovered.ok()) << recovered.status();

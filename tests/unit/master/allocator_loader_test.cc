@@ -28,7 +28,7 @@ protected:
     // tests/allocator_modules/NAME.cc as a shared object.
     std::string built(const std::string& name) {
         const fs::path root = fs::path(__FILE__).parent_path().parent_path().parent_path().parent_path();
-        const std::string object = (folder_ / (name + ".so")).string();
+        std::string object = (folder_ / (name + ".so")).string();
         const std::string command = "c++ -std=c++20 -fPIC -shared -I'" + (root.empty() ? "." : root.string()) + "' '" +
                                     (root / "tests/allocator_modules" / (name + ".cc")).string() + "' -o '" + object +
                                     "'";

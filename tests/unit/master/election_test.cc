@@ -4,6 +4,9 @@
 
 #include "protocol/rng.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 namespace stoa::master {
 namespace {
 
@@ -260,10 +263,10 @@ private:
         }
     }
 
-    void answer(Master& master, ElectionInput input, std::optional<ElectionInput> lost = std::nullopt) {
+    void answer(Master& master, const ElectionInput& input, std::optional<ElectionInput> lost = std::nullopt) {
         const Time last = master.inbox.empty() ? now_ : std::max(now_, master.inbox.back().at);
         master.inbox.push_back(
-            {last + std::chrono::milliseconds(rng_.below(calm_ ? 20 : 1000)), std::move(input), std::move(lost)});
+            {last + std::chrono::milliseconds(rng_.below(calm_ ? 20 : 1000)), input, std::move(lost)});
     }
 
     void feed(Master& master, const ElectionInput& input) {

@@ -50,6 +50,7 @@ std::string missing(const Json& json, const std::vector<std::string>& expected) 
 
 std::vector<std::string> below(const std::string& at, const std::vector<std::string>& keys) {
     std::vector<std::string> all;
+    all.reserve(keys.size());
     for (const std::string& each : keys) all.push_back(at + each);
     return all;
 }
@@ -452,7 +453,7 @@ TEST(OperatorStream, SnapshotAndEventsLeaveNoGap) {
         for (;;) {
             const rapidjson::Document record = follower.stream.next();
             ASSERT_FALSE(record.ObjectEmpty());
-            if (std::string_view(record["type"].GetString()) == "AGENT_ADDED" && follower.tasks.size() >= 1 &&
+            if (std::string_view(record["type"].GetString()) == "AGENT_ADDED" && !follower.tasks.empty() &&
                 std::string_view(record["agent_added"]["agent"]["agent_info"]["id"]["value"].GetString()) !=
                     agent.id().value()) {
                 break;

@@ -5,6 +5,8 @@
 #include "protocol/labels.h"
 #include "protocol/strings.h"
 
+#include <gtest/gtest.h>
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 

@@ -10,13 +10,14 @@ namespace stoa::master {
 namespace {
 
 class RegistryTest : public testing::Test {
-protected:
+public:
     RegistryTest() {
         std::string name = std::filesystem::temp_directory_path() / "stoa-registry-XXXXXX";
         folder_ = ::mkdtemp(name.data());
     }
     ~RegistryTest() override { std::filesystem::remove_all(folder_); }
 
+protected:
     std::filesystem::path file() const { return folder_ / "registry.db"; }
     std::unique_ptr<Registry> open() const {
         absl::StatusOr<std::unique_ptr<Registry>> registry = Registry::open(file());

@@ -5,6 +5,14 @@
 #include "master/registry/rows.h"
 #include "master/registry/zookeeper_registry.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <map>
+#include <string>
+#include <utility>
+
 namespace stoa::master {
 namespace {
 

@@ -3,6 +3,9 @@
 
 #include "master/core/validation.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 namespace stoa::master {
 namespace {
 

@@ -23,7 +23,7 @@ ExecutorSpec shells() {
     spec.data = "executor's";
     return spec;
 }
-TaskInfo taskOf(const ExecutorSpec& executor, TaskSpec spec = {}) {
+TaskInfo taskOf(const ExecutorSpec& executor, const TaskSpec& spec = {}) {
     TaskInfo task;
     task.id = TaskId("t");
     task.name = "a task";

@@ -13,7 +13,7 @@ using HttpFiles = HttpDirectory;
 
 std::unique_ptr<Server> serveFiles(const std::filesystem::path& root) {
     Router router;
-    router.subtree("GET", "/files", [root](Request request, Responder reply) {
+    router.subtree("GET", "/files", [root](const Request& request, Responder reply) {
         reply.respond(serveBelow(request, root, request.rest));
     });
     return serve(std::move(router));
@@ -150,7 +150,7 @@ protected:
                 if (!file.ok()) return textResponse(400, std::string(file.status().message()));
                 return UploadSink{*std::move(file), limit};
             },
-            [](Request request, std::uint64_t bytes, Responder reply) {
+            [](const Request& request, std::uint64_t bytes, Responder reply) {
                 reply.respond(textResponse(201, concat(request.rest, " ", bytes)));
             });
         return serve(std::move(router), std::move(options));
@@ -166,6 +166,7 @@ protected:
 };
 
 TEST_F(HttpUploads, GoStraightToTheFile) {
+    // NOLINTNEXTLINE(bugprone-string-constructor): the size is meant
     const std::string content(20'000'000, 'u');
     write("from", content);
     // Far larger than what may stand in memory.

@@ -95,12 +95,14 @@ private:
 };
 
 class HttpDirectory : public testing::Test {
-protected:
+public:
     HttpDirectory() {
         std::string pattern = testing::TempDir() + "/stoa-http-XXXXXX";
         root_ = mkdtemp(pattern.data());
     }
     ~HttpDirectory() override { std::filesystem::remove_all(root_); }
+
+protected:
     void write(const std::string& name, const std::string& content) const {
         std::filesystem::create_directories((root_ / name).parent_path());
         std::ofstream(root_ / name, std::ios::binary) << content;

@@ -12,15 +12,16 @@
 namespace stoa::http {
 namespace {
 
-Handler says(std::string text) {
+Handler says(const std::string& text) {
     return [text](const Request&) { return textResponse(200, text); };
 }
 
 TEST(Router, PrefersTheVeryPathThenTheLongestPrefixOfWholeElements) {
     Router router;
-    const auto named = [](std::string name) {
-        return
-            [name](Request request, Responder reply) { reply.respond(textResponse(200, name + ":" + request.rest)); };
+    const auto named = [](const std::string& name) {
+        return [name](const Request& request, Responder reply) {
+            reply.respond(textResponse(200, name + ":" + request.rest));
+        };
     };
     router.get("/state", says("state"));
     router.subtree("GET", "/files", named("files"));
@@ -51,7 +52,7 @@ TEST(Router, NamesTheMethodsThatAPathHas) {
 
 TEST(HttpServer, DecodesPathAndQuery) {
     Router router;
-    router.subtree("GET", "/", [](Request request, Responder reply) {
+    router.subtree("GET", "/", [](const Request& request, Responder reply) {
         reply.respond(textResponse(200, concat(request.path, "|", request.parameter("q").value_or("-"), "|",
                                                request.number("n").value_or(-1))));
     });
@@ -77,7 +78,7 @@ TEST(HttpServer, AnswersManyRequestsOverOneConnection) {
 TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
     Router router;
     Promised<Responder> late;
-    router.defer("GET", "/late", [&](Request, Responder reply) { late.give(std::move(reply)); });
+    router.defer("GET", "/late", [&](const Request&, Responder reply) { late.give(std::move(reply)); });
     router.get("/soon", says("soon"));
     const auto server = serve(std::move(router));
     const RawClient client(*server);
@@ -233,7 +234,7 @@ TEST(HttpServer, TellsTheNextClientWhenAllConnectionsAreAtWork) {
     std::mutex mutex;
     std::vector<Responder> held;
     Promised<bool> both;
-    router.defer("GET", "/held", [&](Request, Responder reply) {
+    router.defer("GET", "/held", [&](const Request&, Responder reply) {
         const std::lock_guard lock(mutex);
         held.push_back(std::move(reply));
         if (held.size() == 2) both.give(true);
@@ -256,7 +257,7 @@ TEST(HttpServer, TellsTheNextClientWhenAllConnectionsAreAtWork) {
 TEST(HttpServer, IsAnsweredFromAnotherThread) {
     Router router;
     Promised<Responder> promised;
-    router.defer("GET", "/later", [&](Request, Responder reply) { promised.give(std::move(reply)); });
+    router.defer("GET", "/later", [&](const Request&, Responder reply) { promised.give(std::move(reply)); });
     const auto server = serve(std::move(router));
     std::thread other([&] { promised.take()->respond(jsonResponse("{}")); });
     const auto reply = get(urlOf(*server, "/later"));
@@ -307,7 +308,7 @@ TEST(HttpServer, RunsPostedWorkInOrderOnItsOwnThread) {
 TEST(HttpServer, StopsWithRequestsUnanswered) {
     Promised<Responder> promised;
     Router router;
-    router.defer("GET", "/later", [&](Request, Responder reply) { promised.give(std::move(reply)); });
+    router.defer("GET", "/later", [&](const Request&, Responder reply) { promised.give(std::move(reply)); });
     auto server = serve(std::move(router));
     const RawClient client(*server);
     client.say("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -12,7 +12,7 @@ class StreamServer {
 public:
     explicit StreamServer(ServerOptions options = {}) {
         Router router;
-        router.defer("GET", "/events", [this](Request, Responder reply) {
+        router.defer("GET", "/events", [this](const Request&, Responder reply) {
             Response head;
             head.content_type = "application/json";
             head.headers.emplace_back("Mesos-Stream-Id", "s1");

@@ -3,6 +3,10 @@
 #include "protocol/leader/candidates.h"
 #include "protocol/leader/detector.h"
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
 #include <poll.h>
 
 namespace stoa {

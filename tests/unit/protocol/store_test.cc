@@ -16,13 +16,14 @@ namespace stoa {
 namespace {
 
 class StoreTest : public testing::Test {
-protected:
+public:
     StoreTest() {
         std::string name = std::filesystem::temp_directory_path() / "stoa-store-XXXXXX";
         folder_ = ::mkdtemp(name.data());
     }
     ~StoreTest() override { std::filesystem::remove_all(folder_); }
 
+protected:
     Store::Options options() const {
         return {
             .path = folder_ / "test.db", .kind = "test state", .version = 3, .lock_wait = std::chrono::milliseconds(0)};
@@ -37,9 +38,10 @@ protected:
     std::filesystem::path folder_;
 };
 
-std::vector<std::string> keys(std::vector<Store::Row> rows) {
+std::vector<std::string> keys(const std::vector<Store::Row>& rows) {
     std::vector<std::string> all;
-    for (Store::Row& row : rows) all.push_back(row.key + "=" + row.blob);
+    all.reserve(rows.size());
+    for (const Store::Row& row : rows) all.push_back(row.key + "=" + row.blob);
     return all;
 }
 
