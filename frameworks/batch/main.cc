@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
     });
     const absl::Status ended = (*daemon)->run();
     // It may wait still; a signal more does no harm.
-    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): it is blocked in all threads, so that it ends but a sigwait()
+    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread): blocked in every thread, it ends nothing but the sigwait()
     ::pthread_kill(waiter.native_handle(), SIGTERM);
     waiter.join();
     daemon->reset();
