@@ -5,16 +5,11 @@ browser=$(command -v chromium || command -v chromium-browser) || { echo "chromiu
 if ! has npm || ! has node; then echo "npm is not installed"; exit 1; fi
 [[ -d $BUILD/page ]] || { echo "built without the page"; exit 1; }
 
-# The driver of the browser, by the lock file of the page's test, which keeps it in the same place.
+# The same place as the page's test.
+# shellcheck source=tests/web/driver.sh
+source "$source_dir/tests/web/driver.sh"
 driver=$BUILD/web/npm
-if ! cmp -s "$source_dir/tests/web/package-lock.json" "$driver/package-lock.json"; then
-  mkdir -p "$driver" && cp "$source_dir"/tests/web/package*.json "$driver"
-  npm --prefix "$driver" ci --ignore-scripts --no-audit --no-fund --loglevel=error > "$scratch/npm.log" 2>&1 || {
-    rm -f "$driver/package-lock.json"
-    cat "$scratch/npm.log"
-    exit 1
-  }
-fi
+fetch_driver "$driver" "$scratch/npm.log" || { cat "$scratch/npm.log"; exit 1; }
 
 # shellcheck source=tests/bench/crowd.sh
 source "$source_dir/tests/bench/crowd.sh"

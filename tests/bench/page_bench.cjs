@@ -2,19 +2,14 @@
 // somebody scrolls and searches, and what it costs. See tests/bench/page.sh.
 "use strict";
 
-const puppeteer = require("puppeteer-core");
+const { launch, options } = require("../web/browser.cjs");
 
-const options = Object.fromEntries(process.argv.slice(2).map((arg) => arg.replace(/^--/, "").split(/=(.*)/s)));
 const kLooked = 5000; // ms
 const kWords = ["1", "12", "123", "host12", "host123", "simulation 4", ""]; // typed one after the other
 const ms = (n) => n.toFixed(1).padStart(9);
 
 (async () => {
-  const browser = await puppeteer.launch({
-    executablePath: options.browser,
-    userDataDir: options.profile,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-precise-memory-info"],
-  });
+  const browser = await launch("--enable-precise-memory-info");
   try {
     const page = await browser.newPage();
     const errors = [];

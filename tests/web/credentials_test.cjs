@@ -2,32 +2,10 @@
 "use strict";
 
 const { spawn } = require("node:child_process");
-const puppeteer = require("puppeteer-core");
-
-const options = Object.fromEntries(process.argv.slice(2).map((arg) => arg.replace(/^--/, "").split(/=(.*)/s)));
-const kPatience = 20000; // ms
-
-let number = Number(options.number);
-let failures = 0;
-async function check(name, body) {
-  try {
-    await body();
-    console.log(`ok ${++number} - ${name}`);
-  } catch (error) {
-    ++failures;
-    console.log(`not ok ${++number} - ${name}\n# ${String(error.stack ?? error).replaceAll("\n", "\n# ")}`);
-  }
-}
-function expect(holds, what) {
-  if (!holds) throw new Error(what);
-}
+const { allHeld, check, expect, kPatience, launch, options } = require("./browser.cjs");
 
 (async () => {
-  const browser = await puppeteer.launch({
-    executablePath: options.browser,
-    userDataDir: options.profile,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-  });
+  const browser = await launch();
   const errors = [];
   const open = async () => {
     const page = await browser.newPage();
@@ -69,5 +47,5 @@ function expect(holds, what) {
   await check("no errors on the page", async () => expect(errors.length === 0, errors.join("\n")));
   child.kill("SIGKILL");
   await browser.close();
-  process.exit(failures ? 1 : 0);
+  process.exit(allHeld() ? 0 : 1);
 })();

@@ -4,25 +4,7 @@
 
 const { execFileSync, spawn } = require("node:child_process");
 const fs = require("node:fs");
-const puppeteer = require("puppeteer-core");
-
-const options = Object.fromEntries(process.argv.slice(2).map((arg) => arg.replace(/^--/, "").split(/=(.*)/s)));
-const kPatience = 20000; // ms
-
-let number = 0;
-let failures = 0;
-async function check(name, body) {
-  try {
-    await body();
-    console.log(`ok ${++number} - ${name}`);
-  } catch (error) {
-    ++failures;
-    console.log(`not ok ${++number} - ${name}\n# ${String(error.stack ?? error).replaceAll("\n", "\n# ")}`);
-  }
-}
-function expect(holds, what) {
-  if (!holds) throw new Error(what);
-}
+const { allHeld, check, expect, fail, kPatience, launch, options } = require("./browser.cjs");
 
 const started = [];
 function stoa(...args) {
@@ -47,11 +29,7 @@ async function leader() {
 }
 
 (async () => {
-  const browser = await puppeteer.launch({
-    executablePath: options.browser,
-    userDataDir: options.profile,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-  });
+  const browser = await launch();
   const page = await browser.newPage();
   await page.setViewport({ width: 1320, height: 860 });
   const requests = [];
@@ -152,11 +130,8 @@ async function leader() {
   await check("no errors in the console", async () => expect(errors.length === 0, errors.join("\n")));
   await browser.close();
 })()
-  .catch((error) => {
-    console.log(`not ok ${++number} - the test runs to its end\n# ${String(error.stack).replaceAll("\n", "\n# ")}`);
-    ++failures;
-  })
+  .catch((error) => fail("the test runs to its end", error))
   .finally(() => {
     for (const child of started) child.kill("SIGKILL");
-    process.exit(failures > 0 ? 1 : 0);
+    process.exit(allHeld() ? 0 : 1);
   });

@@ -10,16 +10,10 @@ browser=$(command -v chromium || command -v chromium-browser) || {
   finish
 }
 
-# The driver of the browser, by the lock file; kept for the next run.
+# shellcheck source=tests/web/driver.sh
+source "$tests/driver.sh"
 npm_dir=$build/web/npm
-if ! cmp -s "$tests/package-lock.json" "$npm_dir/package-lock.json"; then
-  mkdir -p "$npm_dir" && cp "$tests"/package*.json "$npm_dir" &&
-    npm --prefix "$npm_dir" ci --ignore-scripts --no-audit --no-fund --loglevel=error > "$work/npm.log" 2>&1 || {
-    rm -f "$npm_dir/package-lock.json"
-    not_ok "the browser's driver is fetched" "$(cat "$work/npm.log")"
-    finish
-  }
-fi
+fetch_driver "$npm_dir" "$work/npm.log" || { not_ok "the browser's driver is fetched" "$(cat "$work/npm.log")"; finish; }
 
 start_cluster --agents=2 --masters=3
 mkdir -p "$build/screenshots"
