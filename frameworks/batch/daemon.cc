@@ -36,14 +36,8 @@ absl::Status Daemon::open() {
 
     // Submitters are heard by the driver's thread, so the door opens before it and asks after it.
     const std::string socket = std::filesystem::absolute(options_.work_dir + "/door");
-    SharedCredentials credentials;
-    if (!options_.credentials.empty()) {
-        absl::StatusOr<SharedCredentials> read = readCredentials(options_.credentials, CredentialsOf::kClientWithDoor);
-        if (!read.ok()) return invalid("--credentials: ", toStd(read.status().message()));
-        credentials = *std::move(read);
-    }
     absl::StatusOr<std::unique_ptr<Door>> door =
-        Door::open({options_.host, options_.port, socket, std::move(credentials)}, [this](Input input) {
+        Door::open({options_.host, options_.port, socket, options_.credentials}, [this](Input input) {
             std::lock_guard lock(starting_);
             return driver_ && driver_->post([this, input = std::move(input)] { step(input); });
         });
@@ -52,7 +46,7 @@ absl::Status Daemon::open() {
 
     sdk::DriverOptions driver;
     driver.master = options_.master;
-    driver.credential = options_.credentials;
+    driver.credential = options_.credential;
     driver.name = options_.name;
     driver.id = queue_->frameworkId();
     driver.roles = {options_.role};

@@ -5,6 +5,7 @@
 #include "frameworks/batch/door.h"
 #include "frameworks/batch/queue.h"
 #include "frameworks/sdk/driver.h"
+#include "protocol/credentials/credentials.h"
 #include "protocol/store/store.h"
 
 #include <absl/status/status.h>
@@ -25,12 +26,11 @@ struct DaemonOptions {
     std::string role = "*";
     // A task whose agent is unreachable for so long is started elsewhere.
     Duration unreachable_patience = std::chrono::minutes(10);
-    std::string credentials; // file of who this framework is, and whom its HTTP door admits; empty: everybody
+    std::string credential;        // the file that says who this framework is, for the driver
+    SharedCredentials credentials; // what was read from it, for the HTTP door: whom it admits; null: everybody
     // Jobs' tasks outlive this process for so long.
     Duration failover_timeout = std::chrono::hours(24 * 7);
 };
-
-// The labels by which `stoa` finds the framework in the master's list.
 
 class Daemon : public sdk::Scheduler {
 public:

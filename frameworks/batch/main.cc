@@ -31,10 +31,9 @@ constexpr char kThisFile[] = "batch/main";
 
 stoa::batch::DaemonOptions optionsFromFlags() {
     stoa::batch::DaemonOptions options;
-    options.credentials = FLAGS_credentials;
-    stoa::command_line::requireLoopback(
-        FLAGS_ip, FLAGS_insecure,
-        stoa::command_line::credentials(FLAGS_credentials, stoa::CredentialsOf::kClientWithDoor));
+    options.credential = FLAGS_credentials;
+    options.credentials = stoa::command_line::credentials(FLAGS_credentials, stoa::CredentialsOf::kClientWithDoor);
+    stoa::command_line::requireLoopback(FLAGS_ip, FLAGS_insecure, options.credentials);
     options.master = FLAGS_master;
     options.work_dir = FLAGS_work_dir;
     options.host = FLAGS_ip;
