@@ -1,5 +1,6 @@
 #include "frameworks/cli/processes.h"
 
+#include "protocol/argv.h"
 #include "protocol/strings.h"
 #include "protocol/unique_fd.h"
 
@@ -49,10 +50,7 @@ absl::StatusOr<ProcessId> startDaemon(const std::vector<std::string>& argv, cons
     if (::pipe2(ends, O_CLOEXEC) != 0) return absl::InternalError(std::strerror(errno));
     UniqueFd told(ends[0]), tell(ends[1]);
 
-    std::vector<char*> arguments;
-    arguments.reserve(argv.size() + 1);
-    for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
-    arguments.push_back(nullptr);
+    const std::vector<char*> arguments = argvOf(argv);
 
     const pid_t child = ::fork();
     if (child < 0) return absl::InternalError(concat("cannot start ", argv[0], ": ", std::strerror(errno)));

@@ -2,6 +2,7 @@
 // holds the master and everything else.
 #include "frameworks/cli/command.h"
 #include "frameworks/cli/processes.h"
+#include "protocol/argv.h"
 #include "protocol/strings.h"
 
 #include <CLI/CLI.hpp>
@@ -21,11 +22,7 @@ int runSimulator(const Context& context, const std::vector<std::string>& argumen
     if (context.json) words.emplace_back("--json");
     if (!context.credential.empty()) words.push_back("--credential=" + context.credential);
     words.insert(words.end(), arguments.begin(), arguments.end());
-    std::vector<char*> argv;
-    argv.reserve(words.size() + 1);
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    ::execv(program.c_str(), argv.data());
+    ::execv(program.c_str(), argvOf(words).data());
     return fail(concat(program, " can't be run: ", std::strerror(errno),
                        "; `stoa simulate` needs it, and `make install` puts both into one directory"));
 }

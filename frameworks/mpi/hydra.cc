@@ -1,5 +1,6 @@
 #include "frameworks/mpi/hydra.h"
 
+#include "protocol/argv.h"
 #include "protocol/strings.h"
 
 #include <errno.h>
@@ -24,10 +25,7 @@ absl::StatusOr<Hydra> Hydra::start(const std::vector<std::string>& argv,
     UniqueFd failure(failed[0]), fails(failed[1]);
 
     // Nothing is allocated between fork and exec.
-    std::vector<char*> arguments;
-    arguments.reserve(argv.size() + 1);
-    for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
-    arguments.push_back(nullptr);
+    const std::vector<char*> arguments = argvOf(argv);
     std::vector<std::string> variables;
     variables.reserve(environment.size());
     for (const auto& [name, value] : environment) variables.push_back(concat(name, "=", value));
@@ -36,10 +34,7 @@ absl::StatusOr<Hydra> Hydra::start(const std::vector<std::string>& argv,
         if (!environment.contains(std::string(variable.substr(0, variable.find('=')))))
             variables.emplace_back(variable);
     }
-    std::vector<char*> variable_pointers;
-    variable_pointers.reserve(variables.size() + 1);
-    for (std::string& variable : variables) variable_pointers.push_back(variable.data());
-    variable_pointers.push_back(nullptr);
+    const std::vector<char*> variable_pointers = argvOf(variables);
 
     const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
