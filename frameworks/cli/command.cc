@@ -1,6 +1,7 @@
 #include "frameworks/cli/command.h"
 
 #include "protocol/boot_clock.h"
+#include "protocol/credentials/own_credential_file.h"
 #include "protocol/http/client.h"
 #include "protocol/http/gate.h"
 #include "protocol/leader/detector.h"
@@ -37,9 +38,7 @@ absl::StatusOr<MasterClient> MasterClient::find(const Context& context) {
     absl::StatusOr<MasterAddress> address = findMaster(context.master, clusterDirectory(context.directory));
     if (!address.ok()) return address.status();
     MasterClient client(*std::move(address));
-    client.credential_file_ = context.credential;
-    const char* set = std::getenv("STOA_CREDENTIAL");
-    if (client.credential_file_.empty() && set != nullptr) client.credential_file_ = set;
+    client.credential_file_ = ownCredentialFile(context.credential);
     if (client.credential_file_.empty()) return client;
     absl::StatusOr<SharedCredentials> read = readCredentials(client.credential_file_, CredentialsOf::kClient);
     if (!read.ok()) return read.status();

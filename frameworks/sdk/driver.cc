@@ -3,6 +3,7 @@
 #include "frameworks/sdk/scheduler_face.h"
 #include "protocol/boot_clock.h"
 #include "protocol/credentials/credentials.h"
+#include "protocol/credentials/own_credential_file.h"
 #include "protocol/leader/master_links.h"
 #include "protocol/unique_fd.h"
 
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -81,9 +81,7 @@ absl::StatusOr<std::unique_ptr<SchedulerDriver>> SchedulerDriver::start(DriverOp
     if (!readable.ok()) return readable.status();
     MasterLinksOptions dialing;
     dialing.master = state->options.master;
-    std::string credential = state->options.credential;
-    if (const char* set = std::getenv("STOA_CREDENTIAL"); credential.empty() && set != nullptr) credential = set;
-    if (!credential.empty()) {
+    if (const std::string credential = ownCredentialFile(state->options.credential); !credential.empty()) {
         absl::StatusOr<SharedCredentials> read = readCredentials(credential, CredentialsOf::kClient);
         if (!read.ok()) return read.status();
         dialing.credentials = *std::move(read);

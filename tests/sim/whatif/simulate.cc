@@ -3,6 +3,7 @@
 #include "master/allocator_loader.h"
 #include "master/core/validation.h"
 #include "protocol/credentials/credentials.h"
+#include "protocol/credentials/own_credential_file.h"
 #include "protocol/http/client.h"
 #include "protocol/http/gate.h"
 #include "protocol/strings.h"
@@ -20,7 +21,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <utility>
 
@@ -91,8 +91,7 @@ absl::Status takeWeights(const std::vector<std::string>& texts, std::map<std::st
 
 // Whom we say that we are to a master that asks; null: nobody.
 absl::StatusOr<SharedCredentials> credentialsOf(const Flags& flags) {
-    const char* set = std::getenv("STOA_CREDENTIAL");
-    const std::string file = flags.credential.empty() && set != nullptr ? set : flags.credential;
+    const std::string file = ownCredentialFile(flags.credential);
     if (file.empty()) return SharedCredentials();
     return readCredentials(file, CredentialsOf::kClient);
 }
