@@ -4,6 +4,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace stoa::cli {
 
 namespace {
@@ -21,15 +23,18 @@ UniqueFd blockedSignals(bool of_children) {
 
 } // namespace
 
-sdk::DriverOptions commandFramework(const std::string& master, const std::string& name, const std::string& user,
-                                    Duration outlives) {
+absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> startFramework(const MasterClient& master,
+                                                                     const std::string& wire, const std::string& name,
+                                                                     const std::string& user, Duration outlives,
+                                                                     sdk::Scheduler& scheduler) {
     sdk::DriverOptions options;
-    options.master = master;
+    options.master = wire;
+    options.credential = master.credentialFile();
     options.name = name;
     options.user = user;
     options.failover_timeout = outlives;
     options.linger = std::chrono::milliseconds(500);
-    return options;
+    return sdk::SchedulerDriver::start(std::move(options), scheduler);
 }
 
 Interrupts::Interrupts(bool of_children) : fd_(blockedSignals(of_children)) {}

@@ -1,20 +1,26 @@
-// What the commands share that are a framework while they last (`stoa run`, `stoa mpi`, `stoa framework run`): the options
-// of their driver, and the signals that end them, which are read instead of suffered. To be made before the driver, whose
+// What the commands share that are a framework while they last (`stoa run`, `stoa mpi`, `stoa framework run`): the start of
+// their driver, and the signals that end them, which are read instead of suffered. To be made before the driver, whose
 // threads must not be hit by a signal either. Used from the main thread.
 #pragma once
 
+#include "frameworks/cli/command.h"
 #include "frameworks/sdk/driver.h"
 #include "protocol/unique_fd.h"
 
+#include <absl/status/statusor.h>
+
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
 namespace stoa::cli {
 
-// `outlives`: how long the tasks go on when the command is killed and can't say goodbye.
-sdk::DriverOptions commandFramework(const std::string& master, const std::string& name, const std::string& user,
-                                    Duration outlives);
+// At master.wireAddress(), `wire`. `outlives`: how long the tasks go on when the command is killed and can't say goodbye.
+absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> startFramework(const MasterClient& master,
+                                                                     const std::string& wire, const std::string& name,
+                                                                     const std::string& user, Duration outlives,
+                                                                     sdk::Scheduler& scheduler);
 
 class Interrupts {
 public:

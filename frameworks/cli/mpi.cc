@@ -85,10 +85,8 @@ public:
         input_ = UniqueFd(::isatty(0) == 0 ? ::fcntl(0, F_DUPFD_CLOEXEC, 3) : -1);
         if (!input_) input_ = UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 
-        sdk::DriverOptions options =
-            commandFramework(wire, concat("mpi ", settings_.gang.name), settings_.user, kFailoverTimeout);
-        options.credential = master_.credentialFile();
-        absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> driver = sdk::SchedulerDriver::start(options, scheduler_);
+        absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> driver = startFramework(
+            master_, wire, concat("mpi ", settings_.gang.name), settings_.user, kFailoverTimeout, scheduler_);
         if (!driver.ok()) return fail(driver.status(), kNotRun);
         driver_ = *std::move(driver);
         scheduler_.ask(*driver_);

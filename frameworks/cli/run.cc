@@ -33,9 +33,8 @@ public:
         : master_(std::move(master)), shape_(task.shape), constraints_(task.constraints), scheduler_(std::move(task)) {}
 
     int run(const std::string& wire, const std::string& user, const std::string& name) {
-        sdk::DriverOptions options = commandFramework(wire, concat("run ", name), user, kFailoverTimeout);
-        options.credential = master_.credentialFile();
-        absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> driver = sdk::SchedulerDriver::start(options, scheduler_);
+        absl::StatusOr<std::unique_ptr<sdk::SchedulerDriver>> driver =
+            startFramework(master_, wire, concat("run ", name), user, kFailoverTimeout, scheduler_);
         if (!driver.ok()) return fail(driver.status(), kNotRun);
         driver_ = *std::move(driver);
         scheduler_.ask(*driver_);
