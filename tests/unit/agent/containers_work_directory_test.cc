@@ -18,7 +18,7 @@ protected:
         if (geteuid() != 0) GTEST_SKIP() << "takes root";
         EveryLauncher::SetUp();
         if (IsSkipped()) return;
-        directory_ = fs::canonical(base_) / "users" / "work";
+        directory_ = fs::canonical(base_) / "users" / "place";
         fs::create_directories(directory_);
         fs::create_directories(base_ / "other");
         ASSERT_EQ(chown(directory_.c_str(), kNobody, kNobody), 0);
@@ -134,7 +134,7 @@ TEST_P(WorkDirectoryInAContainer, DoesNotShowTheAgentsDirectories) {
     launcher_.reset();
     makeLauncherOrDie(made);
     ContainerSpec task =
-        shell("above", "ls -A " + run_dir_.string() + " | wc -l; touch " + base_.string() + "/users/work/y");
+        shell("above", "ls -A " + run_dir_.string() + " | wc -l; touch " + base_.string() + "/users/place/y");
     task.work_directory = base_;
     EXPECT_EQ(run(task).wait_status, 0) << readAll(sandboxOf("above") / "stderr");
     EXPECT_EQ(outputOf("above"), "0\n");
