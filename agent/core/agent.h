@@ -149,21 +149,23 @@ private:
     // From its start on, which may have been before this process's.
     void startLimit(Task& task, WallTime started, Turn& turn);
     void runLimit(Task& task, Turn& turn);
-    // Appends a status of the task and forwards it, or queues it behind the one that waits for acknowledgement.
-    void appendStatus(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
-    // The same for the last one; gives its resources back and lets the launcher forget the container.
-    void end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     void endFailed(Task& task, const std::string& reason, Turn& turn);
     void endExited(Task& task, const launcher_says::ContainerExited& event, Turn& turn);
+    void retireIfDone(Turn& turn);
+    void stop(std::string why, bool failed, Turn& turn);
+
+    // ---- statuses.cc
+    // Appends a status of the task and forwards it, or queues it behind the one that waits for acknowledgement.
+    void appendStatus(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     // What `latest` has become is stored and forwarded.
     void storeStatus(Task& task, Turn& turn);
+    // The last status; gives the task's resources back and lets the launcher forget the container.
+    void end(Task& task, TaskState state, Reason reason, std::string message, Turn& turn);
     // The two halves of end() around its status.
     void release(Task& task, Turn& turn);
     void finish(Task& task, Turn& turn);
     void forward(Task& task, Turn& turn);
     RecordNumber forget(Task& task, Turn& turn); // erases it
-    void retireIfDone(Turn& turn);
-    void stop(std::string why, bool failed, Turn& turn);
 
     // ---- executor_life.cc
     void launchInExecutor(Task& task, const master_says::Launch& message, Turn& turn);

@@ -134,8 +134,9 @@ void Agent::recoverTask(Task& task, const launcher_says::KnownContainer* contain
         task.abandoned = !tasks_.frameworkOf(task).checkpoint;
         if (task.abandoned) {
             say(DestroyContainer{task.key()}, task.intent, turn);
-        } else if (task.kill_requested)
+        } else if (task.kill_requested) {
             carryOutKill(task, false, turn);
+        }
         return;
     }
     if (!container->failed.empty()) {
