@@ -7,7 +7,6 @@
 
 #include <map>
 #include <optional>
-#include <vector>
 
 namespace stoa::agent {
 namespace {
