@@ -1,13 +1,10 @@
 // A master with credentials: who may say what at its two doors, and whose frameworks are whose.
-#include "master/doors/wire_door.h"
 #include "protocol/codec/agent_messages.h"
 #include "protocol/codec/framework_messages.h"
 #include "protocol/http/gate.h"
 #include "protocol/wire/curve.h"
-#include "protocol/wire/dialer.h"
 #include "tests/unit/master/api_world.h"
-
-#include <poll.h>
+#include "tests/unit/master/dialed_door.h"
 
 #include <memory>
 #include <string>
@@ -15,8 +12,6 @@
 
 namespace stoa::master {
 namespace {
-
-using namespace std::chrono_literals;
 
 // Principals "agent", "framework", "other" (a framework, too) and "operator".
 class Known {
@@ -50,66 +45,22 @@ private:
     std::vector<SharedCredentials> clients_;
 };
 
-bool readable(int fd) {
-    pollfd wait{fd, POLLIN, 0};
-    return ::poll(&wait, 1, 10'000) == 1;
-}
-
-class CredentialsAtTheWireDoor : public testing::Test {
+class CredentialsAtTheWireDoor : public DialedDoor {
 protected:
-    CredentialsAtTheWireDoor() {
-        AcceptorOptions accepting;
-        accepting.port = 0;
-        accepting.linger = 0s;
-        accepting.credentials = known_.masters();
-        acceptor_ = *Acceptor::create(accepting);
-        door_ = std::make_unique<WireDoor>(*acceptor_, known_.masters());
-    }
-    void dial(std::string_view principal) {
-        DialerOptions dialing;
-        dialing.address = "127.0.0.1:" + std::to_string(acceptor_->boundPort());
-        dialing.linger = 0s;
-        dialing.credentials = known_.client(principal);
-        dialer_ = *Dialer::create(dialing);
-        while (!connected_) take();
-    }
-    void take() {
-        ASSERT_TRUE(readable(dialer_->eventFd()));
-        for (DialerArrival& arrived : dialer_->take()) {
-            if (std::holds_alternative<dialed::Connected>(arrived)) connected_ = true;
-            if (std::holds_alternative<dialed::Gone>(arrived)) gone_ = true;
-            if (const auto* message = std::get_if<dialed::Message>(&arrived)) heard_.push_back(*message->body);
-        }
-    }
+    CredentialsAtTheWireDoor() { open(known_.masters()); }
+    void dial(std::string_view principal) { DialedDoor::dial(known_.client(principal)); }
     void subscribe(std::string principal) {
         FrameworkInfo info = World::frameworkInfo();
         info.principal = std::move(principal);
         dialer_->send(encode(AddressedCall{FrameworkId(), call::Subscribe{info, {}}}));
     }
-    // The next input that the door makes, or none when it closes the session.
-    std::optional<Input> next() {
-        while (readable(acceptor_->eventFd())) {
-            for (const Arrival& arrival : acceptor_->take()) {
-                std::optional<Input> input = door_->read(arrival);
-                if (input || std::holds_alternative<arrival::Message>(arrival)) return input;
-            }
-        }
-        ADD_FAILURE() << "nothing arrived";
-        return std::nullopt;
-    }
     // What is said to whoever is turned away.
     std::string lastWords() {
-        while (!gone_) take();
+        takeUntilGone();
         return heard_.empty() ? "" : heard_.front();
     }
 
-    Known known_;
-    std::unique_ptr<Acceptor> acceptor_;
-    std::unique_ptr<WireDoor> door_;
-    std::unique_ptr<Dialer> dialer_;
-    std::vector<std::string> heard_;
-    bool connected_ = false;
-    bool gone_ = false;
+    const Known known_;
 };
 
 TEST_F(CredentialsAtTheWireDoor, AFrameworksPrincipalIsFilledIn) {

@@ -1,112 +1,58 @@
 // The doors over real sockets: what peers send becomes inputs or ends their session, what readers ask is answered.
 #include "master/doors/answers.h"
 #include "master/doors/http_door.h"
-#include "master/doors/wire_door.h"
 #include "protocol/codec/agent_messages.h"
 #include "protocol/codec/framework_messages.h"
 #include "protocol/http/client.h"
-#include "protocol/wire/dialer.h"
 #include "tests/unit/master/core_world.h"
-
-#include <poll.h>
+#include "tests/unit/master/dialed_door.h"
 
 #include <thread>
 
 namespace stoa::master {
 namespace {
 
-using namespace std::chrono_literals;
-
-bool readable(int fd) {
-    pollfd wait{fd, POLLIN, 0};
-    return ::poll(&wait, 1, 10'000) == 1;
-}
-
-// A peer that dialed, and the master's end of its session.
-class WireDoorTest : public testing::Test {
+class WireDoorTest : public DialedDoor {
 protected:
     WireDoorTest() {
-        AcceptorOptions accepting;
-        accepting.port = 0;
-        accepting.linger = 0s;
-        acceptor_ = *Acceptor::create(accepting);
-        door_ = std::make_unique<WireDoor>(*acceptor_);
-        DialerOptions dialing;
-        dialing.address = "127.0.0.1:" + std::to_string(acceptor_->boundPort());
-        dialing.linger = 0s;
-        dialer_ = *Dialer::create(dialing);
-        while (!connected_) take();
+        open();
+        dial();
     }
-    void take() {
-        ASSERT_TRUE(readable(dialer_->eventFd()));
-        for (DialerArrival& arrived : dialer_->take()) {
-            if (std::holds_alternative<dialed::Connected>(arrived)) connected_ = true;
-            if (std::holds_alternative<dialed::Gone>(arrived)) gone_ = true;
-        }
-    }
-    // The next input that the door makes of what arrives.
-    Input next() {
-        for (;;) {
-            if (!readable(acceptor_->eventFd())) {
-                ADD_FAILURE() << "nothing arrived";
-                return Wake{};
-            }
-            std::optional<Input> found;
-            for (const Arrival& arrival : acceptor_->take()) {
-                std::optional<Input> input = door_->read(arrival);
-                if (input && !found) found = std::move(input);
-            }
-            if (found) return *std::move(found);
-        }
-    }
-
-    std::unique_ptr<Acceptor> acceptor_;
-    std::unique_ptr<WireDoor> door_;
-    std::unique_ptr<Dialer> dialer_;
-    bool connected_ = false;
-    bool gone_ = false;
 };
 
 TEST_F(WireDoorTest, ARegistrationMakesAnAgentsSession) {
     World world;
     const TestAgent agent = world.newAgent(4, 1024);
     dialer_->send(encode(FromAgent(agent_says::Register{agent.info, agent.incarnation, {}, {}})));
-    const auto first = std::get<AgentMessage>(next());
+    const auto first = std::get<AgentMessage>(next().value());
     EXPECT_EQ(std::get<agent_says::Register>(first.message).info, agent.info);
     dialer_->send(encode(FromAgent(agent_says::Unregister{})));
-    EXPECT_TRUE(std::holds_alternative<agent_says::Unregister>(std::get<AgentMessage>(next()).message));
+    EXPECT_TRUE(std::holds_alternative<agent_says::Unregister>(std::get<AgentMessage>(next().value()).message));
 }
 
 TEST_F(WireDoorTest, ASubscriptionMakesAFrameworksSession) {
     dialer_->send(encode(AddressedCall{FrameworkId(), call::Subscribe{World::frameworkInfo(), {}}}));
-    const auto first = std::get<FrameworkCall>(next());
+    const auto first = std::get<FrameworkCall>(next().value());
     EXPECT_EQ(std::get<call::Subscribe>(first.call).info, World::frameworkInfo());
     dialer_->send(encode(AddressedCall{FrameworkId("f"), call::Teardown{}}));
-    EXPECT_TRUE(std::holds_alternative<call::Teardown>(std::get<FrameworkCall>(next()).call));
+    EXPECT_TRUE(std::holds_alternative<call::Teardown>(std::get<FrameworkCall>(next().value()).call));
 }
 
 TEST_F(WireDoorTest, AMalformedMessageEndsTheSessionAndIsCounted) {
     dialer_->send(std::string("this is no message at all"));
-    EXPECT_TRUE(std::holds_alternative<PeerGone>(next()));
+    EXPECT_TRUE(std::holds_alternative<PeerGone>(next().value()));
     EXPECT_EQ(door_->malformed(), 1u);
-    while (!gone_) take();
+    takeUntilGone();
 }
 
 TEST_F(WireDoorTest, WhatIsSaidToAPeerArrivesBeforeItsEnd) {
     dialer_->send(encode(AddressedCall{FrameworkId(), call::Subscribe{World::frameworkInfo(), {}}}));
-    const Peer peer = std::get<FrameworkCall>(next()).peer;
+    const Peer peer = std::get<FrameworkCall>(next().value()).peer;
     door_->say(ToFrameworkPeer{peer, event::Error{"no"}});
     door_->say(ClosePeer{peer, "no"});
-    std::vector<std::string> heard;
-    while (!gone_) {
-        ASSERT_TRUE(readable(dialer_->eventFd()));
-        for (DialerArrival& arrived : dialer_->take()) {
-            if (const auto* message = std::get_if<dialed::Message>(&arrived)) heard.push_back(*message->body);
-            if (std::holds_alternative<dialed::Gone>(arrived)) gone_ = true;
-        }
-    }
-    ASSERT_EQ(heard.size(), 1u);
-    EXPECT_EQ(std::get<event::Error>(*decodeEvent(heard[0])).message, "no");
+    takeUntilGone();
+    ASSERT_EQ(heard_.size(), 1u);
+    EXPECT_EQ(std::get<event::Error>(*decodeEvent(heard_[0])).message, "no");
 }
 
 class HttpDoorTest : public testing::Test {
