@@ -102,6 +102,20 @@ TEST_F(HttpDoorTest, ABadQueryIsRefusedWithTheReason) {
     EXPECT_EQ(get("/tasks?limit=-1").status, 200);
 }
 
+TEST_F(HttpDoorTest, FitsSaysWhetherAnyAgentIsLargeEnough) {
+    AgentChanged agent;
+    agent.info.id = AgentId("S1");
+    agent.info.resources = Resources::cpusMem(4, 1024);
+    AgentChanged away = agent;
+    away.info.id = AgentId("S2");
+    away.info.resources = Resources::cpusMem(64, 65536);
+    away.state = AgentChanged::State::kUnreachable;
+    door_->show({agent, away});
+    EXPECT_EQ(get("/api/stoa/fits?resources=cpus:4;mem:1024").body, R"({"fits":true})");
+    EXPECT_EQ(get("/api/stoa/fits?resources=cpus:5;mem:1").body, R"({"fits":false})") << "one that is away is none";
+    EXPECT_EQ(get("/api/stoa/fits?resources=cpus:many").status, 400);
+}
+
 TEST_F(HttpDoorTest, MetricsComeFromTheStateThread) {
     world_.agent();
     const http::ClientResponse response = ask("/metrics");

@@ -179,28 +179,5 @@ TEST(HttpDoorAtScale, ReadersOfTheWholeStateFindAllThatWasShownBefore) {
     for (std::thread& reader : readers) reader.join();
 }
 
-TEST(HttpDoorAtScale, SaysWhetherAnyAgentIsLargeEnough) {
-    Questions questions;
-    HttpCalls calls;
-    Identity identity;
-    identity.epoch = 1;
-    identity.address.host = "127.0.0.1";
-    const auto door = *HttpDoor::start({}, identity, questions, calls);
-    AgentChanged agent;
-    agent.info.id = AgentId("S1");
-    agent.info.resources = Resources::cpusMem(4, 1024);
-    AgentChanged away = agent;
-    away.info.id = AgentId("S2");
-    away.info.resources = Resources::cpusMem(64, 65536);
-    away.state = AgentChanged::State::kUnreachable;
-    door->show({agent, away});
-    const auto asked = [&](const std::string& resources) {
-        return http::get(concat("http://127.0.0.1:", door->port(), "/api/stoa/fits?resources=", resources));
-    };
-    EXPECT_EQ(asked("cpus:4;mem:1024")->body, R"({"fits":true})");
-    EXPECT_EQ(asked("cpus:5;mem:1")->body, R"({"fits":false})") << "one that is away is none";
-    EXPECT_EQ(asked("cpus:many")->status, 400);
-}
-
 } // namespace
 } // namespace stoa::master
