@@ -17,9 +17,6 @@ namespace stoa::master {
 
 namespace {
 
-using json::key;
-using json::number;
-using json::pair;
 using json::taken;
 using json::Writer;
 

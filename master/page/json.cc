@@ -8,12 +8,7 @@ namespace stoa::master::page {
 
 namespace {
 
-using json::count;
-using json::key;
-using json::number;
-using json::pair;
 using json::seconds;
-using json::text;
 using json::Writer;
 
 // An object with its type, as a line.

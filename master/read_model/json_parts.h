@@ -15,7 +15,10 @@
 
 namespace stoa::master::json {
 
-using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+// A type of its own, so that whoever has one finds what writes to it without naming this namespace.
+struct Writer : rapidjson::Writer<rapidjson::StringBuffer> {
+    using rapidjson::Writer<rapidjson::StringBuffer>::Writer;
+};
 
 // Names come from peers, and need not be UTF-8.
 void text(Writer& out, std::string_view value);

@@ -15,16 +15,6 @@ namespace stoa::master {
 
 namespace {
 
-using json::count;
-using json::emptyArray;
-using json::emptyObject;
-using json::key;
-using json::listedAttributes;
-using json::listedResources;
-using json::members;
-using json::number;
-using json::pair;
-using json::raw;
 using json::roleOf;
 using json::seconds;
 using json::stateName;

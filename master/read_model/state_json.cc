@@ -11,23 +11,12 @@ namespace stoa::master {
 
 namespace {
 
-using json::count;
 using json::eachTaskOf;
-using json::emptyObject;
-using json::flatAttributes;
-using json::flatResources;
-using json::key;
-using json::labelList;
-using json::listedResources;
-using json::members;
 using json::names;
-using json::number;
-using json::pair;
 using json::roleOf;
 using json::seconds;
 using json::stateName;
 using json::taken;
-using json::text;
 using json::Writer;
 
 void status(Writer& out, const TaskStatus& one) {

@@ -10,20 +10,11 @@ namespace stoa::master {
 
 namespace {
 
-using json::count;
-using json::emptyArray;
-using json::emptyObject;
-using json::flatAttributes;
-using json::flatResources;
-using json::key;
 using json::names;
-using json::number;
-using json::pair;
 using json::roleOf;
 using json::seconds;
 using json::stateName;
 using json::taken;
-using json::text;
 using json::Writer;
 
 // What is zero is left out here, and a range counts its numbers.
