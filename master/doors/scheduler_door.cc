@@ -2,6 +2,7 @@
 
 #include "master/core/frameworks.h"
 #include "master/doors/api_request.h"
+#include "master/doors/principal.h"
 #include "protocol/strings.h"
 
 #include <absl/strings/str_format.h>
@@ -64,16 +65,10 @@ void subscribe(HttpCalls& calls, const Request& request, absl::StatusOr<Addresse
 // A framework's info names the principal who says it, or none and is completed.
 std::optional<Response> complete(absl::StatusOr<AddressedCall>& call, const std::optional<std::string>& principal) {
     if (!call.ok() || !principal) return std::nullopt;
-    FrameworkInfo* info = nullptr;
-    if (auto* subscribe = std::get_if<call::Subscribe>(&call->call)) info = &subscribe->info;
-    if (auto* update = std::get_if<call::UpdateFramework>(&call->call)) info = &update->info;
-    if (info == nullptr) return std::nullopt;
-    if (!info->principal.empty() && info->principal != *principal) {
-        return textResponse(400, concat("framework_info.principal: \"", info->principal, "\" is not \"", *principal,
-                                        "\", whose credential this is\n"));
-    }
-    info->principal = *principal;
-    return std::nullopt;
+    const auto other = completePrincipal(call->call, *principal);
+    if (!other) return std::nullopt;
+    return textResponse(400, concat("framework_info.principal: \"", *other, "\" is not \"", *principal,
+                                    "\", whose credential this is\n"));
 }
 
 // In the order in which a v1 server checks: a client sees the same answer to the same mistake.

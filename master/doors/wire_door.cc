@@ -1,5 +1,6 @@
 #include "master/doors/wire_door.h"
 
+#include "master/doors/principal.h"
 #include "protocol/codec/agent_messages.h"
 #include "protocol/codec/framework_messages.h"
 #include "protocol/strings.h"
@@ -39,19 +40,12 @@ std::optional<Input> WireDoor::read(const Arrival& arrival) {
 
 // Who a framework is, its key has shown; the info says the same, or says nothing and is completed.
 std::optional<Input> WireDoor::readCall(Peer peer, AddressedCall call, const Known& known) {
-    FrameworkInfo* info = nullptr;
-    if (auto* subscribe = std::get_if<call::Subscribe>(&call.call)) info = &subscribe->info;
-    if (auto* update = std::get_if<call::UpdateFramework>(&call.call)) info = &update->info;
-    if (credentials_ && info != nullptr) {
-        if (!info->principal.empty() && info->principal != known.principal) {
-            const std::string why = concat("the framework names \"", info->principal,
-                                           "\" as its principal, and its "
-                                           "credential is that of \"",
-                                           known.principal, "\"");
-            dismiss(peer, makeBody(encode(Event(event::Error{why}))), why);
-            return PeerGone{peer};
-        }
-        info->principal = known.principal;
+    const auto other = credentials_ ? completePrincipal(call.call, known.principal) : std::nullopt;
+    if (other) {
+        const std::string why = concat("the framework names \"", *other,
+                                       "\" as its principal, and its credential is that of \"", known.principal, "\"");
+        dismiss(peer, makeBody(encode(Event(event::Error{why}))), why);
+        return PeerGone{peer};
     }
     return FrameworkCall{peer, std::move(call.framework), std::move(call.call)};
 }
