@@ -133,13 +133,11 @@ void HttpDoor::stand(std::string leader) {
 }
 
 void HttpDoor::lead(std::string master_id, std::uint64_t epoch) {
-    server_->post([shared = shared_, master_id = std::move(master_id), epoch] {
-        shared->read->renderer.change([read = shared->read.get(), master_id, epoch] {
-            read->identity.id = master_id;
-            read->identity.epoch = epoch;
-        });
-        shared->standing.leads = true;
+    change([master_id = std::move(master_id), epoch](Shared& shared) {
+        shared.read->identity.id = master_id;
+        shared.read->identity.epoch = epoch;
     });
+    server_->post([shared = shared_] { shared->standing.leads = true; });
 }
 
 std::uint16_t HttpDoor::port() const { return server_->port(); }
@@ -150,14 +148,16 @@ void HttpDoor::setMasters(std::vector<std::string> masters) {
 }
 
 void HttpDoor::setWirePort(std::uint16_t port) {
-    server_->post([shared = shared_, port] {
-        shared->read->renderer.change([read = shared->read.get(), port] { read->identity.wire_port = port; });
-    });
+    change([port](Shared& shared) { shared.read->identity.wire_port = port; });
 }
 
 void HttpDoor::setWeights(std::map<std::string, double> weights) {
-    server_->post([shared = shared_, weights = std::move(weights)] {
-        shared->read->renderer.change([read = shared->read.get(), weights] { read->identity.weights = weights; });
+    change([weights = std::move(weights)](Shared& shared) { shared.read->identity.weights = weights; });
+}
+
+void HttpDoor::change(std::function<void(Shared&)> work) {
+    server_->post([shared = shared_.get(), work = std::move(work)]() mutable {
+        shared->read->renderer.change([shared, work = std::move(work)] { work(*shared); });
     });
 }
 
@@ -175,16 +175,14 @@ void HttpDoor::show(std::vector<Delta> deltas) {
         shared_->applied.wait(lock, [&] { return shared_->waiting < kMostDeltasWaiting; });
         shared_->waiting += deltas.size();
     }
-    server_->post([shared = shared_.get(), deltas = std::move(deltas)]() mutable {
-        shared->read->renderer.change([shared, deltas = std::move(deltas)] {
-            for (const Delta& delta : deltas) shared->page.before(delta);
-            shared->read->streams.apply(shared->read->model, deltas);
-            {
-                std::lock_guard lock(shared->mutex);
-                shared->waiting -= deltas.size();
-            }
-            shared->applied.notify_one();
-        });
+    change([deltas = std::move(deltas)](Shared& shared) {
+        for (const Delta& delta : deltas) shared.page.before(delta);
+        shared.read->streams.apply(shared.read->model, deltas);
+        {
+            std::lock_guard lock(shared.mutex);
+            shared.waiting -= deltas.size();
+        }
+        shared.applied.notify_one();
     });
 }
 

@@ -17,6 +17,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,6 +54,7 @@ private:
     struct Shared;
     HttpDoor(std::shared_ptr<Shared> shared, std::unique_ptr<http::Server> server);
 
+    void change(std::function<void(Shared&)> work); // of what answers are made of
     void beatLater();
 
     std::shared_ptr<Shared> shared_;
