@@ -35,8 +35,7 @@ void State::disownUncheckpointed(Step& at, Agent& agent) {
 
 // Precondition: the task is in the table; it holds its resources if it may live.
 void State::disown(Step& at, Task& task, Disowned why, Reason reason) {
-    ++task.agent->disowned_tasks;
-    task.disowned = true;
+    tasks.disown(task);
     const bool all = why == Disowned::kAll;
     TaskStatus status = masterStatus(task.key.task, task.agent->id(), all ? TaskState::kGone : TaskState::kLost, reason,
                                      all ? "the agent was unreachable for too long, and was forgotten"
@@ -59,14 +58,8 @@ void State::hearDisowned(Step& at, Task& task, const TaskStatus& status, TaskSta
     }
     (void)setState(task, latest);
     Agent& agent = *task.agent;
-    if (isTerminal(status.state)) forgetDisowned(task);
+    if (isTerminal(status.state)) forget(task);
     settleDisowned(at, agent);
-}
-
-void State::forgetDisowned(Task& task) {
-    if (task.held) (void)allocator.taskEnded(task.key);
-    --task.agent->disowned_tasks;
-    tasks.remove(task);
 }
 
 // Once it has none of them left, its tasks are as good as anybody's.

@@ -101,10 +101,8 @@ void State::compareTasks(Step& at, Agent& agent, const agent_says::Register& mes
     for (const AgentTask& task : message.tasks) told.insert({task.framework, task.info.id});
     for (Task* task : tasks.of(agent)) {
         if (told.contains(task->key)) continue;
-        if (task->disowned) {
-            forgetDisowned(*task);
-        } else if (isTerminal(task->state)) {
-            tasks.remove(*task); // its end was told already, and nobody is left to repeat it
+        if (task->disowned || isTerminal(task->state)) {
+            forget(*task); // its end was told already, and nobody is left to repeat it
         } else if (task->known_to_agent) {
             end(at, *task, TaskState::kLost, missing, "the agent came back without the task");
         } else {
@@ -265,10 +263,8 @@ void State::forget(Step& at, Agent& agent) {
 
 void State::remove(Step& at, Agent& agent, const char* why) {
     for (Task* task : tasks.of(agent)) {
-        if (task->disowned) {
-            forgetDisowned(*task);
-        } else if (isTerminal(task->state)) {
-            tasks.remove(*task);
+        if (task->disowned || isTerminal(task->state)) {
+            forget(*task);
         } else {
             end(at, *task, TaskState::kGone, Reason::kAgentRemoved, why, agent.record);
         }

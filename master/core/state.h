@@ -89,7 +89,6 @@ struct State {
     void disownUncheckpointed(Step& at, Agent& agent);
     void disown(Step& at, Task& task, Disowned why, Reason reason);
     void hearDisowned(Step& at, Task& task, const TaskStatus& status, TaskState latest);
-    void forgetDisowned(Task& task);
     void settleDisowned(Step& at, Agent& agent);
 
     // ---- subscription.cc: frameworks
@@ -141,6 +140,8 @@ struct State {
     bool setState(Task& task, TaskState next);
     // The master's own last word on a task: told to its framework, shown, and out of the table.
     void end(Step& at, Task& task, TaskState state, Reason reason, std::string message, RecordNumber also = 0);
+    // Out of the table without a word: its end has been told.
+    void forget(Task& task);
     void applyEarlyKill(Step& at, Task& task);
     void sendKill(Step& at, const Task& task);
 

@@ -96,6 +96,11 @@ void State::end(Step& at, Task& task, TaskState state, Reason reason, std::strin
     tasks.remove(task);
 }
 
+void State::forget(Task& task) {
+    if (task.held) (void)allocator.taskEnded(task.key);
+    tasks.remove(task);
+}
+
 // ---- Kills -------------------------------------------------------------------------------------------------------
 
 void State::on(Step& at, Framework& framework, const call::Kill& call) {

@@ -29,7 +29,14 @@ Task& Tasks::add(const FrameworkId& framework, TaskInfo info, Agent& agent) {
     return task;
 }
 
+void Tasks::disown(Task& task) {
+    assert(!task.disowned);
+    task.disowned = true;
+    ++task.agent->disowned_tasks;
+}
+
 void Tasks::remove(Task& task) {
+    if (task.disowned) --task.agent->disowned_tasks;
     auto on_agent = by_agent_.find(task.agent->number);
     on_agent->second.erase(AgentList::s_iterator_to(task));
     if (on_agent->second.empty()) by_agent_.erase(on_agent);

@@ -75,6 +75,7 @@ public:
 
     // Precondition: no task has the key.
     Task& add(const FrameworkId& framework, TaskInfo info, Agent& agent);
+    void disown(Task& task); // once
     void remove(Task& task);
 
     Task* find(const FrameworkId& framework, const TaskId& task) const;
