@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <ctime>
 #include <fstream>
 #include <random>
 #include <system_error>
