@@ -3,6 +3,7 @@
 #include "agent/detect.h"
 #include "protocol/boot_clock.h"
 #include "protocol/codec/agent_messages.h"
+#include "protocol/host_port.h"
 #include "protocol/strings.h"
 
 #include <absl/hash/hash.h>
@@ -233,9 +234,7 @@ absl::Status Daemon::startCore(std::vector<Record> records, std::vector<launcher
     core.executor_reregistration = options_.executor_reregistration;
     core.executor_shutdown_grace = options_.executor_shutdown_grace;
     core.make_token = randomToken;
-    const bool brackets = core.info.address.host.find(':') != std::string::npos;
-    containers_->setDoor(concat("http://", brackets ? "[" : "", core.info.address.host, brackets ? "]" : "", ":",
-                                core.info.address.port));
+    containers_->setDoor(concat("http://", hostAndPort(core.info.address.host, core.info.address.port)));
     std::random_device device;
     rng_ = std::make_unique<Rng>(std::uint64_t{device()} << 32 | device());
     agent_ = std::make_unique<Agent>(std::move(core), Recovered{std::move(records), std::move(containers)}, *rng_,

@@ -3,6 +3,7 @@
 #include "agent/doors_view.h"
 #include "agent/sandboxes.h"
 #include "protocol/boot_clock.h"
+#include "protocol/host_port.h"
 #include "protocol/http/files.h"
 #include "protocol/strings.h"
 
@@ -61,8 +62,7 @@ std::optional<http::Response> Doors::refuse(const http::Request& request, std::s
     if (http::fetchedByAgents(path)) {
         const std::string_view host = request.header("Host");
         for (const std::string& name : options_.names) {
-            const bool brackets = name.find(':') != std::string::npos;
-            const std::string self = concat(brackets ? "[" : "", name, brackets ? "]:" : ":", own_port_);
+            const std::string self = hostAndPort(name, own_port_);
             if (host == self && gate_.fromAgent(request, self)) return std::nullopt;
         }
     }

@@ -1,5 +1,6 @@
 #include "agent/fetcher.h"
 
+#include "protocol/host_port.h"
 #include "protocol/http/client.h"
 #include "protocol/http/files.h"
 #include "protocol/http/gate.h"
@@ -85,6 +86,15 @@ absl::Status copyFile(const std::string& path, int to, int cancel) {
     }
 }
 
+// What asks an agent's door for a task's input; elsewhere the code says nothing to anybody, and isn't sent.
+void addAuthorization(http::ClientRequest& request, const SharedCredentials& credentials) {
+    if (!credentials) return;
+    const absl::StatusOr<http::Url> url = http::parseUrl(request.url);
+    if (!url.ok() || !http::fetchedByAgents(url->target)) return;
+    request.headers.emplace_back(
+        "Authorization", http::agentAuthorization(*credentials, hostAndPort(url->host, url->port), url->target));
+}
+
 } // namespace
 
 std::string targetOf(const InputSpec& input) {
@@ -155,16 +165,6 @@ void Fetcher::work() {
     }
 }
 
-// What asks an agent's door for a task's input; elsewhere the code says nothing to anybody, and isn't sent.
-void Fetcher::addAuthorization(http::ClientRequest& request) const {
-    if (!options_.credentials) return;
-    const absl::StatusOr<http::Url> url = http::parseUrl(request.url);
-    if (!url.ok() || !http::fetchedByAgents(url->target)) return;
-    const bool brackets = url->host.find(':') != std::string::npos;
-    const std::string host = concat(brackets ? "[" : "", url->host, brackets ? "]:" : ":", url->port);
-    request.headers.emplace_back("Authorization", http::agentAuthorization(*options_.credentials, host, url->target));
-}
-
 absl::Status Fetcher::fetchAll(const Job& job, const Cancel& cancel) const {
     // The folders above the sandbox may be closed to the user, so it is opened before.
     const UniqueFd sandbox(::open(job.sandbox.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -188,7 +188,7 @@ absl::Status Fetcher::fetchAll(const Job& job, const Cancel& cancel) const {
         if (input.uri.starts_with(kHttpScheme)) {
             http::ClientRequest request;
             request.url = input.uri;
-            addAuthorization(request);
+            addAuthorization(request, options_.credentials);
             request.idle_timeout = options_.idle_timeout;
             request.cancel_fd = cancel.event.get();
             got = http::download(std::move(request), file->get()).status();

@@ -13,7 +13,6 @@
 
 #include "protocol/codec/task_body.h"
 #include "protocol/credentials/credentials.h"
-#include "protocol/http/client.h"
 #include "protocol/unique_fd.h"
 #include "protocol/units.h"
 
@@ -71,7 +70,6 @@ private:
 
     void work();
     absl::Status fetchAll(const Job& job, const Cancel& cancel) const;
-    void addAuthorization(http::ClientRequest& request) const;
 
     const Options options_;
     UniqueFd event_;

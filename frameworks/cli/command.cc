@@ -2,6 +2,7 @@
 
 #include "protocol/boot_clock.h"
 #include "protocol/credentials/own_credential_file.h"
+#include "protocol/host_port.h"
 #include "protocol/http/client.h"
 #include "protocol/http/gate.h"
 #include "protocol/leader/detector.h"
@@ -76,8 +77,7 @@ absl::StatusOr<http::ClientResponse> MasterClient::ask(const std::string& target
         if (leader.starts_with("//")) leader.insert(0, "http:");
         absl::StatusOr<http::Url> url = http::parseUrl(leader);
         if (!url.ok()) return url.status();
-        const bool brackets = url->host.find(':') != std::string::npos;
-        address_.http = concat("http://", brackets ? "[" : "", url->host, brackets ? "]:" : ":", url->port);
+        address_.http = concat("http://", hostAndPort(url->host, url->port));
     }
 }
 

@@ -1,15 +1,12 @@
 #include "frameworks/sdk/agent_doors.h"
 
+#include "protocol/host_port.h"
 #include "protocol/http/message.h"
 #include "protocol/strings.h"
 
 namespace stoa::sdk {
 
-std::string base(const Address& address) {
-    const bool brackets = address.host.find(':') != std::string::npos;
-    return brackets ? concat("http://[", address.host, "]:", address.port)
-                    : concat("http://", address.host, ":", address.port);
-}
+std::string base(const Address& address) { return concat("http://", hostAndPort(address.host, address.port)); }
 
 std::string sandboxFile(const Address& agent, const FrameworkId& framework, std::string_view task,
                         std::string_view path) {

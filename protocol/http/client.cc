@@ -1,5 +1,6 @@
 #include "protocol/http/client.h"
 
+#include "protocol/host_port.h"
 #include "protocol/strings.h"
 
 #include <boost/asio/buffer.hpp>
@@ -198,8 +199,7 @@ absl::StatusOr<std::string> requestHead(const ClientRequest& request, const Url&
     }
     std::string head = concat(request.method, " ", url.target, " HTTP/1.1\r\n");
     const auto add = [&](std::string_view name, std::string_view value) { head += concat(name, ": ", value, "\r\n"); };
-    const bool v6 = url.host.find(':') != std::string::npos;
-    add("Host", concat(v6 ? concat("[", url.host, "]") : url.host, ":", url.port));
+    add("Host", hostAndPort(url.host, url.port));
     add("Connection", "close");
     for (const auto& [name, value] : request.headers) {
         if (!cleanHeader(name) || !cleanHeader(value)) return invalid("header ", name, ": has a line break");

@@ -1,5 +1,6 @@
 #include "protocol/leader/master_info.h"
 
+#include "protocol/host_port.h"
 #include "protocol/strings.h"
 
 #include <rapidjson/document.h>
@@ -14,10 +15,7 @@ namespace {
 
 using Json = rapidjson::Value;
 
-std::string address(const std::string& host, std::uint16_t port) {
-    if (port == 0) return {};
-    return host.find(':') == std::string::npos ? concat(host, ":", port) : concat("[", host, "]:", port);
-}
+std::string address(const std::string& host, std::uint16_t port) { return port == 0 ? "" : hostAndPort(host, port); }
 
 const Json* member(const Json& object, const char* key) {
     if (!object.IsObject()) return nullptr;
