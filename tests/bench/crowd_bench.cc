@@ -15,7 +15,7 @@
 #include "protocol/codec/task_body.h"
 #include "protocol/strings.h"
 #include "protocol/wire/dialer.h"
-#include "tests/bench/metrics.h"
+#include "tests/bench/players.h"
 
 #include <CLI/CLI.hpp>
 
@@ -29,7 +29,6 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -45,6 +44,7 @@ namespace {
 using bench::fail;
 
 constexpr Duration kPatience = std::chrono::minutes(5); // for all tasks to run
+constexpr int kLookEvery = 20;                          // ms
 constexpr Duration kBeat = std::chrono::milliseconds(50);
 constexpr std::string_view kNothing = "nothing"; // the name of tasks that end at once
 
@@ -66,10 +66,8 @@ struct Counts {
 class Group {
 public:
     Group(const Flags& flags, std::uint32_t first, std::uint32_t count, Counts& counts)
-        : flags_(flags), first_(first), count_(count), counts_(counts), ids_(count) {
-        auto dialer = Dialer::create({.address = flags.master, .channels = count, .session = {}});
-        if (!dialer.ok()) fail(toStd(dialer.status().message()));
-        dialer_ = *std::move(dialer);
+        : flags_(flags), first_(first), count_(count), counts_(counts), ids_(count),
+          dialer_(bench::dial(flags.master, count)) {
         thread_ = std::thread([this] { run(); });
     }
     ~Group() {
@@ -238,13 +236,7 @@ public:
 private:
     const Resources shape_ = Resources::cpusMem(1, 1024);
 
-    void ask(sdk::Driver& driver) const {
-        Demand demand;
-        demand.name = "simulation";
-        demand.shape = shape_;
-        demand.count = missing_;
-        driver.setDemands({demand}).IgnoreError();
-    }
+    void ask(sdk::Driver& driver) const { bench::want(driver, "simulation", shape_, missing_); }
     std::uint32_t missing_; // of those wanted, how many were not launched
     std::uint64_t last_ = 0;
 };
@@ -304,11 +296,7 @@ private:
     void ask(sdk::Driver& driver) {
         asked_ = bootTime();
         wants_ = true;
-        Demand demand;
-        demand.name = "one";
-        demand.shape = shape_;
-        demand.count = 1;
-        driver.setDemands({demand}).IgnoreError();
+        bench::want(driver, "one", shape_, 1);
     }
     // The driver's thread alone.
     Time asked_{};
@@ -322,25 +310,6 @@ private:
     std::vector<double> times_;
 };
 
-std::unique_ptr<sdk::SchedulerDriver> drive(const Flags& flags, std::string name, sdk::Scheduler& scheduler,
-                                            std::vector<std::string> suppressed = {}) {
-    sdk::DriverOptions options;
-    options.master = flags.master;
-    options.suppressed_roles = std::move(suppressed);
-    options.name = std::move(name);
-    auto driver = sdk::SchedulerDriver::start(std::move(options), scheduler);
-    if (!driver.ok()) fail(toStd(driver.status().message()));
-    return *std::move(driver);
-}
-
-void waitUntil(std::string_view what, const std::function<bool()>& done) {
-    const Time end = bootTime() + kPatience;
-    while (!done()) {
-        if (bootTime() > end) fail(concat("waited in vain for ", what));
-        ::poll(nullptr, 0, 20);
-    }
-}
-
 int run(int argc, char** argv) {
     Flags flags;
     CLI::App app("A whole cluster around one real master.");
@@ -353,20 +322,16 @@ int run(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     Counts counts;
-    std::vector<std::unique_ptr<Group>> groups;
-    const std::uint32_t connections = std::min(flags.connections, flags.agents);
-    for (std::uint32_t i = 0; i < connections; ++i) {
-        const auto first = [&](std::uint32_t group) {
-            return static_cast<std::uint32_t>(std::uint64_t{flags.agents} * group / connections);
-        };
-        groups.push_back(std::make_unique<Group>(flags, first(i), first(i + 1) - first(i), counts));
-    }
-    waitUntil("all agents", [&] { return counts.registered == flags.agents; });
+    const auto groups =
+        bench::inGroups<Group>(flags.agents, flags.connections, [&](std::uint32_t first, std::uint32_t count) {
+            return std::make_unique<Group>(flags, first, count, counts);
+        });
+    bench::waitUntil("all agents", kPatience, kLookEvery, [&] { return counts.registered == flags.agents; });
     Crowd crowd(flags.tasks);
-    const auto crowd_driver = drive(flags, "crowd", crowd);
-    waitUntil("all tasks to run", [&] { return counts.running >= flags.tasks; });
+    const auto crowd_driver = bench::drive(flags.master, "crowd", crowd);
+    bench::waitUntil("all tasks to run", kPatience, kLookEvery, [&] { return counts.running >= flags.tasks; });
     OneByOne one_by_one;
-    const auto one_driver = drive(flags, "one by one", one_by_one, {"*"});
+    const auto one_driver = bench::drive(flags.master, "one by one", one_by_one, {"*"});
     std::printf("ready\n");
     std::fflush(stdout);
 

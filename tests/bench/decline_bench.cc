@@ -7,7 +7,7 @@
 #include "protocol/codec/agent_messages.h"
 #include "protocol/strings.h"
 #include "protocol/wire/dialer.h"
-#include "tests/bench/metrics.h"
+#include "tests/bench/players.h"
 
 #include <CLI/CLI.hpp>
 
@@ -46,10 +46,7 @@ struct Flags {
 // Registers all agents, and keeps their sessions up.
 class Agents {
 public:
-    Agents(const std::string& master, std::uint32_t count) {
-        auto dialer = Dialer::create({.address = master, .channels = count, .session = {}});
-        if (!dialer.ok()) fail(toStd(dialer.status().message()));
-        dialer_ = *std::move(dialer);
+    Agents(const std::string& master, std::uint32_t count) : dialer_(bench::dial(master, count)) {
         thread_ = std::thread([this] { run(); });
     }
     ~Agents() {
@@ -134,12 +131,7 @@ int run(int argc, char** argv) {
     std::vector<std::unique_ptr<sdk::SchedulerDriver>> drivers;
     for (std::uint32_t i = 0; i < flags.frameworks; ++i) {
         decliners.push_back(std::make_unique<Decliner>());
-        sdk::DriverOptions options;
-        options.master = master;
-        options.name = concat("decliner", i);
-        auto driver = sdk::SchedulerDriver::start(std::move(options), *decliners.back());
-        if (!driver.ok()) fail(toStd(driver.status().message()));
-        drivers.push_back(*std::move(driver));
+        drivers.push_back(bench::drive(master, concat("decliner", i), *decliners.back()));
     }
     const auto deadline = Clock::now() + kPatience;
     while (metric(flags, "stoa_agents{state=\"active\"}") < flags.agents ||

@@ -13,7 +13,7 @@
 #include "protocol/leader/following.h"
 #include "protocol/strings.h"
 #include "protocol/wire/dialer.h"
-#include "tests/bench/metrics.h"
+#include "tests/bench/players.h"
 
 #include <CLI/CLI.hpp>
 
@@ -25,7 +25,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -129,10 +128,8 @@ private:
     void see(const Masters& masters) {
         for (const MasterInfo& master : masters.all) {
             if (links_.contains(master.id)) continue;
-            auto dialer = Dialer::create({.address = master.wireAddress(), .channels = count_, .session = {}});
-            if (!dialer.ok()) fail(toStd(dialer.status().message()));
             links_[master.id] = ++last_link_;
-            dialers_[last_link_] = *std::move(dialer);
+            dialers_[last_link_] = bench::dial(master.wireAddress(), count_);
         }
     }
 
@@ -234,23 +231,13 @@ private:
 
     void ask(sdk::Driver& driver) {
         wants_ = true;
-        Demand demand;
-        demand.name = "one";
-        demand.shape = shape_;
-        demand.count = 1;
-        driver.setDemands({demand}).IgnoreError();
+        bench::want(driver, "one", shape_, 1);
     }
     bool wants_ = false;
     std::uint64_t tasks_ = 0;
 };
 
-void waitUntil(const std::string& what, const std::function<bool()>& done) {
-    const Time end = bootTime() + kPatience;
-    while (!done()) {
-        if (bootTime() > end) fail(concat("waited in vain for ", what));
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-}
+void waitUntil(std::string_view what, auto done) { bench::waitUntil(what, kPatience, 1, done); }
 
 double milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
 
@@ -278,18 +265,12 @@ int run(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     Moments moments;
-    std::vector<std::unique_ptr<Group>> groups;
-    const std::uint32_t connections = std::min(flags.connections, flags.agents);
-    for (std::uint32_t i = 0; i < connections; ++i) {
-        const std::uint32_t first = flags.agents * i / connections;
-        groups.push_back(std::make_unique<Group>(flags, first, flags.agents * (i + 1) / connections - first, moments));
-    }
+    const auto groups =
+        bench::inGroups<Group>(flags.agents, flags.connections, [&](std::uint32_t first, std::uint32_t count) {
+            return std::make_unique<Group>(flags, first, count, moments);
+        });
     OneByOne scheduler;
-    sdk::DriverOptions options;
-    options.master = flags.zk;
-    options.name = "one by one";
-    auto driver = sdk::SchedulerDriver::start(std::move(options), scheduler);
-    if (!driver.ok()) fail(toStd(driver.status().message()));
+    const auto driver = bench::drive(flags.zk, "one by one", scheduler);
     const auto all_well = [&] { return moments.now().second == flags.agents && moments.now().first != Time{}; };
     waitUntil("all agents and the first launch", all_well);
 
