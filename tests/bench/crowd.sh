@@ -11,18 +11,8 @@ exec {crowd_in}> /dev/null {crowd_out}< /dev/null
 
 # start_crowd AGENTS TASKS: sets master, http_port, and the pipes that tell() uses.
 start_crowd() {
-  mkdir -p "$scratch/crowd"
-  setsid "$BUILD/bin/stoa-master" --port=0 --zmq_port=0 --port_file="$scratch/crowd/ports" \
-    --work_dir="$scratch/crowd/master" > "$scratch/crowd/log" 2>&1 &
-  master=$!
   trap stop_crowd EXIT
-  local i
-  for ((i = 0; i < 200; ++i)); do
-    [[ -s $scratch/crowd/ports ]] && break
-    sleep 0.05
-  done
-  [[ -s $scratch/crowd/ports ]] || { cat "$scratch/crowd/log" >&2; return 1; }
-  { read -r http_port; read -r wire_port; } < "$scratch/crowd/ports"
+  start_master crowd setsid
   mkfifo "$scratch/crowd/in" "$scratch/crowd/out"
   setsid "$BUILD/bench/crowd_bench" --master="127.0.0.1:$wire_port" --agents="$1" --tasks="$2" \
     < "$scratch/crowd/in" > "$scratch/crowd/out" &

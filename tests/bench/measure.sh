@@ -63,6 +63,27 @@ start_cluster() {
     { cat "$scratch/up.out" >&2; return 1; }
 }
 
+# wait_until SECONDS COMMAND…
+wait_until() {
+  local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+  until "${@:2}" > /dev/null 2>&1; do
+    ((${EPOCHREALTIME/./} < deadline)) || { echo "not within $1 s: ${*:2}" >&2; return 1; }
+    sleep 0.05
+  done
+}
+
+# start_master NAME [COMMAND…]: one without a cluster, executed by that command if there is any. Sets master, its pid,
+# http_port and wire_port; who calls it ends it.
+start_master() {
+  local place=$scratch/$1
+  mkdir -p "$place"
+  "${@:2}" "$BUILD/bin/stoa-master" --port=0 --zmq_port=0 --port_file="$place/ports" --work_dir="$place/master" \
+    > "$place/log" 2>&1 &
+  master=$!
+  wait_until 10 test -s "$place/ports" || { cat "$place/log" >&2; return 1; }
+  { read -r http_port; read -r wire_port; } < "$place/ports"
+}
+
 # Of daemons and shims of all clusters here: the directory stands in their command lines.
 cluster_pids() { pgrep -f "^$BUILD/bin/stoa-.*$scratch/" || :; }
 

@@ -19,13 +19,6 @@ free_port() {
   while port=$((20000 + RANDOM % 10000)); ss -Htan "sport = :$port" | grep -q .; do :; done
   echo "$port"
 }
-wait_until() { # SECONDS COMMAND…
-  local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
-  until "${@:2}" > /dev/null 2>&1; do
-    ((${EPOCHREALTIME/./} < deadline)) || { echo "not within $1 s: ${*:2}" >&2; return 1; }
-    sleep 0.05
-  done
-}
 # shellcheck disable=SC2317 # a trap calls it, too
 stop_slurm() {
   if ((${#daemons[@]})); then kill "${daemons[@]}" 2> /dev/null || :; fi
