@@ -16,24 +16,20 @@ Waits waitsOf(std::vector<std::int64_t>& nanos) {
 
 namespace {
 
-std::size_t rolesOf(const std::vector<Kind>& kinds, std::vector<std::string>& names) {
+std::vector<std::string> rolesOf(const std::vector<Kind>& kinds) {
+    std::vector<std::string> names;
     for (const Kind& kind : kinds) names.push_back(kind.role);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
-    return names.size();
-}
-
-std::size_t countRoles(const std::vector<Kind>& kinds) {
-    std::vector<std::string> names;
-    return rolesOf(kinds, names);
+    return names;
 }
 
 } // namespace
 
 Meter::Meter(const std::vector<Kind>& kinds, const Resources::Scalars& total)
-    : kinds_(kinds), total_(total), series_(countRoles(kinds) * kLevels) {
-    std::vector<std::string> names;
-    roles_.resize(rolesOf(kinds, names));
+    : kinds_(kinds), total_(total), series_(rolesOf(kinds).size() * kLevels) {
+    const std::vector<std::string> names = rolesOf(kinds);
+    roles_.resize(names.size());
     for (std::size_t i = 0; i < names.size(); ++i) roles_[i].figures.role = names[i];
     for (const Kind& kind : kinds) {
         role_of_.push_back(
