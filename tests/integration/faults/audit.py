@@ -27,7 +27,9 @@ import time
 
 LIVE = 15    # seconds: more than an agent needs to be found dead and to be back
 LONG = 30    # seconds, above the longest grace period and the longest silence that nobody notices
-EVERY = 0.5  # seconds between two looks
+# Seconds between two looks: nothing tells of what is looked for, and it lasts (an office for a session of 4 s, a task for
+# seconds); to look more often would take the processors from the thirteen hosts.
+EVERY = 0.5
 
 
 def get(address, path, timeout=2.0):

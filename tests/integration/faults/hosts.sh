@@ -56,16 +56,25 @@ make_cgroups() {
   return 0
 }
 
+# end_all COMMAND...: the processes that it lists. Again, since they fork meanwhile, and at intervals, since nobody is told
+# when another's child has gone.
+end_all() {
+  local left
+  while left=$("$@"); [[ $left ]]; do
+    # shellcheck disable=SC2086 # pids
+    kill -9 $left 2> /dev/null
+    sleep 0.05
+  done
+}
+processes_below() { find "$1" -name cgroup.procs -exec cat {} + 2> /dev/null; }
+
 # What a test left that was killed itself.
 remove_former() {
   local path test
   for path in $(find $(cgroup_roots) -maxdepth 1 -type d -name 'stoa-faults-*'); do
     test=${path##*-}
     [[ ! -e /proc/$test ]] || continue
-    until [[ -z $(find "$path" -name cgroup.procs -exec cat {} + 2> /dev/null) ]]; do
-      find "$path" -name cgroup.procs -exec cat {} + 2> /dev/null | xargs -r kill -9 2> /dev/null
-      sleep 0.05
-    done
+    end_all processes_below "$path"
     find "$path" -depth -type d -exec rmdir {} + 2> /dev/null
   done
 }
@@ -74,7 +83,7 @@ remove_former() {
 host_processes() {
   local path
   {
-    for path in $(cgroups_of "$1"); do find "$path" -name cgroup.procs -exec cat {} + 2> /dev/null; done
+    for path in $(cgroups_of "$1"); do processes_below "$path"; done
     ip netns pids "$(host_namespace "${host_number[$1]}")"
   } | sort -u
 }
@@ -151,12 +160,7 @@ boot() {
 }
 
 power_off() {
-  local left
-  while left=$(host_processes "$1") && [[ $left ]]; do
-    # shellcheck disable=SC2086 # pids
-    kill -9 $left 2> /dev/null
-    sleep 0.05
-  done
+  end_all host_processes "$1"
   remove_cgroups "$1"
   rm -rf "$dir/$1/run"
   kill -9 "${init[$1]}"

@@ -42,9 +42,8 @@ end_of_run() {
   remove_hosts
 }
 power_off_for_good() {
-  local left
   [[ ${init[$1]:-} ]] || return
-  while left=$(host_processes "$1") && [[ $left ]]; do kill -9 $left 2> /dev/null; sleep 0.05; done
+  end_all host_processes "$1"
   remove_cgroups "$1"
   kill -9 "${init[$1]}" 2> /dev/null
   umount -l "$dir/$1" 2> /dev/null
@@ -94,8 +93,9 @@ echo "$job" > "$work/audit/job"
 
 # ---- The faults --------------------------------------------------------------------------------------------------------
 
-# wait_while COMMAND SECONDS: looks after the hosts meanwhile; true when the command is, false when the time is over.
-until_ms() { # MS-SINCE-BEGIN [COMMAND...]
+# until_ms MS-SINCE-BEGIN [COMMAND...]: looks after the hosts meanwhile; true when the command is, or, without one, when the
+# time is over. Daemons end at any time and are not this shell's to wait for: each look may be a fifth of a second late.
+until_ms() {
   while (($(now_ms) - faults_begun < $1)); do
     [[ -z ${2:-} ]] || ! "${@:2}" > /dev/null 2>&1 || return 0
     look_after
