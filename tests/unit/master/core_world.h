@@ -265,10 +265,9 @@ private:
     WallTime wall() const { return {now_.time_since_epoch().count()}; }
 
     void start(Options options, Recovered recovered) {
-        std::vector<Record> before = recovered.records;
         deltas_.clear();
-        master_ = std::make_unique<Master>(std::move(options), std::move(recovered), now_, wall());
-        stored_ = std::move(before);
+        master_ = std::make_unique<Master>(std::move(options), recovered, now_, wall());
+        stored_ = std::move(recovered.records);
         stored_before_ = stored_.size();
         input(Wake{});
     }

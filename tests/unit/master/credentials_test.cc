@@ -6,6 +6,8 @@
 #include "tests/unit/master/api_world.h"
 #include "tests/unit/master/dialed_door.h"
 
+#include <gmock/gmock.h>
+
 #include <memory>
 #include <string>
 #include <vector>

@@ -19,7 +19,7 @@ namespace {
 
 // The server's thread is the test's: it does what is posted when it is told to.
 class RendererTest : public testing::Test {
-protected:
+public:
     RendererTest() {
         renderer.start([this](Renderer::Work work) {
             const std::lock_guard lock(mutex_);
@@ -32,6 +32,7 @@ protected:
         renderer.stop();
     }
 
+protected:
     // An answer whose making waits until open().
     Renderer::Make slow(std::string text) {
         return [this, text = std::move(text)] {
