@@ -105,7 +105,7 @@ stoa_ARCHIVES = cli batch mpi sdk protocol
 stoa-allocator-check_MAIN = allocator/check_main.cc
 stoa-allocator-check_ARCHIVES = master allocator protocol
 stoa-sim_MAIN = tests/sim/main.cc
-stoa-sim_ARCHIVES = sim cli master agent batch sdk allocator protocol
+stoa-sim_ARCHIVES = sim master agent batch sdk allocator protocol
 
 SHIM_SOURCES := $(filter agent/shim/%,$(SOURCES))
 

@@ -1,6 +1,5 @@
 #include "tests/sim/whatif/live.h"
 
-#include "frameworks/cli/json.h"
 #include "protocol/resources/amount.h"
 #include "protocol/strings.h"
 
@@ -16,12 +15,31 @@ namespace stoa::sim {
 
 namespace {
 
-using cli::at;
-using cli::Json;
-using cli::listAt;
-using cli::numberAt;
-using cli::textAt;
-using cli::truthAt;
+using Json = rapidjson::Value;
+
+const Json& at(const Json& object, const char* key) {
+    static const Json kNothing;
+    if (!object.IsObject()) return kNothing;
+    const auto found = object.FindMember(key);
+    return found == object.MemberEnd() ? kNothing : found->value;
+}
+std::string textAt(const Json& object, const char* key) {
+    const Json& value = at(object, key);
+    return value.IsString() ? std::string(value.GetString(), value.GetStringLength()) : "";
+}
+double numberAt(const Json& object, const char* key) {
+    const Json& value = at(object, key);
+    return value.IsNumber() ? value.GetDouble() : 0;
+}
+bool truthAt(const Json& object, const char* key) {
+    const Json& value = at(object, key);
+    return value.IsBool() && value.GetBool();
+}
+Json::ConstArray listAt(const Json& object, const char* key) {
+    static const Json kEmpty(rapidjson::kArrayType);
+    const Json& value = at(object, key);
+    return value.IsArray() ? value.GetArray() : kEmpty.GetArray();
+}
 
 absl::Status parse(std::string_view where_from, std::string_view text, rapidjson::Document& document) {
     document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag>(text.data(), text.size());
