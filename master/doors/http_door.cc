@@ -110,9 +110,9 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::start(http::ServerOptions op
     routeScheduler(router, calls, shared->gate);
     absl::StatusOr<std::unique_ptr<http::Server>> server = http::Server::start(std::move(options), std::move(router));
     if (!server.ok()) return server.status();
+    shared->read->renderer.start([to = server->get()](Renderer::Work work) { to->post(std::move(work)); });
     (*server)->post([shared, port = (*server)->port(), to = server->get()] {
         shared->read->identity.address.port = port;
-        shared->read->renderer.start([to](Renderer::Work work) { to->post(std::move(work)); });
         shared->page.start([to](Duration delay, std::function<void()> work) { to->postAfter(delay, std::move(work)); });
     });
     std::unique_ptr<HttpDoor> door(new HttpDoor(std::move(shared), *std::move(server)));
