@@ -106,7 +106,7 @@ std::string targetOf(const InputSpec& input) {
     return http::percentDecode(last, false).value_or(std::string(last));
 }
 
-Fetcher::Fetcher(Options options) : options_(options), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Fetcher::Fetcher(Options options) : options_(std::move(options)), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     for (std::size_t i = 0; i < options_.threads; ++i) {
         threads_.emplace_back([this] { work(); });
         ::pthread_setname_np(threads_.back().native_handle(), "fetcher");

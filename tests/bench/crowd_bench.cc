@@ -322,13 +322,13 @@ int run(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     Counts counts;
-    const auto groups =
+    [[maybe_unused]] const auto groups = // they play until they go
         bench::inGroups<Group>(flags.agents, flags.connections, [&](std::uint32_t first, std::uint32_t count) {
             return std::make_unique<Group>(flags, first, count, counts);
         });
     bench::waitUntil("all agents", kPatience, kLookEvery, [&] { return counts.registered == flags.agents; });
     Crowd crowd(flags.tasks);
-    const auto crowd_driver = bench::drive(flags.master, "crowd", crowd);
+    [[maybe_unused]] const auto crowd_driver = bench::drive(flags.master, "crowd", crowd);
     bench::waitUntil("all tasks to run", kPatience, kLookEvery, [&] { return counts.running >= flags.tasks; });
     OneByOne one_by_one;
     const auto one_driver = bench::drive(flags.master, "one by one", one_by_one, {"*"});

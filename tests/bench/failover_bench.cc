@@ -265,12 +265,12 @@ int run(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     Moments moments;
-    const auto groups =
+    [[maybe_unused]] const auto groups = // they play until they go
         bench::inGroups<Group>(flags.agents, flags.connections, [&](std::uint32_t first, std::uint32_t count) {
             return std::make_unique<Group>(flags, first, count, moments);
         });
     OneByOne scheduler;
-    const auto driver = bench::drive(flags.zk, "one by one", scheduler);
+    [[maybe_unused]] const auto driver = bench::drive(flags.zk, "one by one", scheduler);
     const auto all_well = [&] { return moments.now().second == flags.agents && moments.now().first != Time{}; };
     waitUntil("all agents and the first launch", all_well);
 

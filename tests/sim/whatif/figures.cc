@@ -18,6 +18,7 @@ namespace {
 
 std::vector<std::string> rolesOf(const std::vector<Kind>& kinds) {
     std::vector<std::string> names;
+    names.reserve(kinds.size());
     for (const Kind& kind : kinds) names.push_back(kind.role);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -211,6 +211,7 @@ TEST(Unreachable, TasksOfAnUnreachableAgentStillHold) {
 TEST(Unreachable, AgentsAreGivenUpOneByOne) {
     World world;
     std::vector<TestAgent> agents;
+    agents.reserve(4);
     for (int i = 0; i < 4; ++i) agents.push_back(world.agent());
     for (const TestAgent& agent : agents) world.gone(agent.peer);
     world.pass(75s);
@@ -309,6 +310,7 @@ TEST(Forgetting, OfTooManyTheOneThatIsUnreachableTheLongestIsForgotten) {
     options.max_unreachable = 2;
     World world(options);
     std::vector<TestAgent> agents;
+    agents.reserve(4);
     for (int i = 0; i < 4; ++i) agents.push_back(world.agent());
     for (std::size_t i : {2, 0, 3, 1}) {
         world.gone(agents[i].peer);
