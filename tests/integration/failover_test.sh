@@ -22,6 +22,7 @@ leader() {
 leads_now() { [[ $(leader) && $(leader) != "$1" ]]; } # another than that one
 epoch() { metric "$(master_port "$(leader)")" stoa_master_epoch; }
 registered() { (($(stoa --json agents | jq '[.slaves[] | select(.active)] | length') == $1)); }
+queue_is_back() { stoa --json frameworks | jq -e '.frameworks[] | select(.active)' > /dev/null; }
 
 # zookeeper COMMAND...: of ZooKeeper's own client, through any server.
 zookeeper() {
@@ -88,6 +89,7 @@ refused() { local sum=0 one; for one in agent-1 agent-2; do sum=$((sum + $(metri
 kill -STOP "$stopped"
 check "another master leads when the leader was stopped" wait_until 20 leads_now "$second"
 check "all agents are back" wait_until 20 registered 2
+check "the queue is back, of which the registry keeps note" wait_until 20 queue_is_back
 third_epoch=$(epoch)
 # A session in which nothing was heard is dialed anew after 15 s; the stopped leader answers that, too, when it goes on.
 registry=$(registry_version)
@@ -128,8 +130,13 @@ check "with the attempts that ran all the time" \
 
 # ---- A registry that this version doesn't know -----------------------------------------------------------------
 
-zookeeper create /newer > /dev/null
-zookeeper create /newer/registry '{"kind":"stoa master registry","version":9,"master_id":"m"}' > /dev/null
+# Its servers were stopped a while ago: a client of one that is catching up may be sent away.
+newer() {
+  zookeeper create /newer > /dev/null
+  zookeeper create /newer/registry '{"kind":"stoa master registry","version":9,"master_id":"m"}' > /dev/null
+  zookeeper stat /newer/registry | grep -q '^mZxid'
+}
+check "such a registry is there" wait_until 30 newer
 check "a registry written by a newer version is refused with what to do" \
   says 1 "was written by a newer version (9; this one knows 1)" timeout 20 "$bin/stoa-master" --port=0 --zmq_port=0 \
   --work_dir="$work/newer" --zk="$(jq -r .zookeeper "$dir/cluster.json" | sed 's,/stoa$,/newer,')"
